@@ -1,0 +1,90 @@
+"""What every test may rely on: a backend, few threads, the data folder.
+
+The environment is settled here, before any test module is imported, because
+Keras and its backends read it once, at import.
+"""
+
+import importlib.util
+import os
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+
+for name, value in {
+    "KERAS_BACKEND": "torch",
+    "TF_CPP_MIN_LOG_LEVEL": "2",
+    "OMP_NUM_THREADS": "1",
+    "TF_NUM_INTRAOP_THREADS": "1",
+    "TF_NUM_INTEROP_THREADS": "1",
+    "MPLBACKEND": "agg",
+}.items():
+    os.environ.setdefault(name, value)
+
+NO_DATA = (
+    "needs recorded speech: set KERAS_SELFATTN_DATA to a folder that holds "
+    "speech/<corpus>/manifest.tsv"
+)
+
+
+def _data_folder() -> Path | None:
+    """Returns the folder named by KERAS_SELFATTN_DATA if it has speech."""
+    named = os.environ.get("KERAS_SELFATTN_DATA")
+    if not named:
+        return None
+    folder = Path(named).expanduser().resolve()
+    return folder if (folder / "speech").is_dir() else None
+
+
+def pytest_runtest_setup(item):
+    """Skips what is marked `data` where there is no data."""
+    if item.get_closest_marker("data") and _data_folder() is None:
+        pytest.skip(NO_DATA)
+
+
+def pytest_report_header(config):
+    """Says at the top of a run which backend and which data it uses."""
+    return (
+        f"keras backend: {os.environ['KERAS_BACKEND']}, "
+        f"data: {_data_folder() or 'none'}"
+    )
+
+
+@pytest.fixture(scope="session")
+def data_folder() -> Path:
+    """The folder named by KERAS_SELFATTN_DATA; skips the test without it."""
+    folder = _data_folder()
+    if folder is None:
+        pytest.skip(NO_DATA)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def repository() -> Path:
+    """The root of the checkout."""
+    return ROOT
+
+
+@pytest.fixture(scope="session")
+def load_script():
+    """Imports a script of `train/` or `benchmarks/` by its path.
+
+    Those folders are not packages, so that they shadow nothing.
+    """
+
+    def load(path: str):
+        name = "script_" + path.removesuffix(".py").replace("/", "_")
+        if name not in sys.modules:
+            spec = importlib.util.spec_from_file_location(name, ROOT / path)
+            module = importlib.util.module_from_spec(spec)
+            sys.modules[name] = module
+            try:
+                spec.loader.exec_module(module)
+            except BaseException:
+                del sys.modules[name]
+                raise
+        return sys.modules[name]
+
+    return load
