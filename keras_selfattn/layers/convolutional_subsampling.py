@@ -1,0 +1,106 @@
+"""Convolutions over time that shorten the sequence.
+
+Shapes: `B` batch, `T` frames, `T'` frames after the strides, `D` filters.
+"""
+
+import keras
+from keras import ops
+
+
+@keras.saving.register_keras_serializable(package="keras_selfattn")
+class ConvolutionalSubsampling(keras.layers.Layer):
+    """A stack of width-3 convolutions; each shortens time by its stride.
+
+    A stride `s` takes `T` frames to `ceil(T / s)`. Padding is set to zero
+    before each convolution, so that its content cannot reach valid frames;
+    the ends are padded with one zero frame on either side, the same on every
+    backend.
+
+    Reference: Radford et al. 2022 (arXiv:2212.04356), section 2.2 (strides
+    1, 2); a one-dimensional form of Gulati et al. 2020 (arXiv:2005.08100),
+    section 2 (strides 2, 2).
+
+    Args:
+        filters: int, output features of every convolution.
+        strides: list of int, one convolution each.
+        activation: str, a Keras activation, after each.
+
+    Call arguments:
+        inputs: float `(B, T, F)`.
+        padding_mask: bool `(B, T)`, True = real, or None.
+
+    Returns:
+        float `(B, T', D)` and bool `(B, T')` (None without a mask).
+
+    Raises:
+        ValueError: for strides that are not positive ints.
+
+    Example:
+        >>> layer = ConvolutionalSubsampling(64, strides=(2, 2))
+        >>> layer(np.zeros((1, 101, 80)))[0].shape
+        (1, 26, 64)
+    """
+
+    def __init__(self, filters, strides=(2, 2), activation="gelu", **kwargs):
+        super().__init__(**kwargs)
+        strides = list(strides)
+        if not strides or any(
+            not isinstance(s, int) or s < 1 for s in strides
+        ):
+            raise ValueError(
+                f"strides must be positive ints, received {strides!r}."
+            )
+        self.filters = filters
+        self.strides = strides
+        self.activation = activation
+        self.convolutions = [
+            keras.layers.Conv1D(
+                filters,
+                3,
+                strides=stride,
+                activation=activation,
+                dtype=self.dtype_policy,
+                name=f"convolution_{i}",
+            )
+            for i, stride in enumerate(strides)
+        ]
+
+    def build(self, input_shape):
+        features = input_shape[-1]
+        for layer in self.convolutions:
+            layer.build((None, None, features))
+            features = self.filters
+
+    def call(self, inputs, padding_mask=None):
+        x, mask = inputs, padding_mask
+        for layer, stride in zip(self.convolutions, self.strides, strict=True):
+            if mask is not None:
+                keep = ops.expand_dims(mask, -1)
+                x = ops.where(keep, x, ops.zeros_like(x))
+            x = layer(ops.pad(x, ((0, 0), (1, 1), (0, 0))))
+            if mask is not None and stride > 1:
+                mask = mask[:, ::stride]
+        return x, mask
+
+    def output_length(self, length):
+        """Frames out for `length` frames in (int or array)."""
+        for stride in self.strides:
+            length = (length + stride - 1) // stride
+        return length
+
+    def compute_output_spec(self, inputs, padding_mask=None):
+        batch, length, _ = inputs.shape
+        length = None if length is None else self.output_length(length)
+        mask = None
+        if padding_mask is not None:
+            mask = keras.KerasTensor((batch, length), "bool")
+        shape = (batch, length, self.filters)
+        return keras.KerasTensor(shape, self.compute_dtype), mask
+
+    def get_config(self):
+        return {
+            **super().get_config(),
+            "filters": self.filters,
+            "strides": self.strides,
+            "activation": self.activation,
+        }

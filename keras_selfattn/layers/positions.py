@@ -1,0 +1,185 @@
+"""Where a token stands: sinusoidal, learned, rotary, relative positions.
+
+Shapes: `B` batch, `T` queries, `S` keys, `N` heads, `H` head dimension,
+`D` model dimension.
+"""
+
+import keras
+import numpy as np
+from keras import ops
+
+
+def sinusoids(positions, dim, max_wavelength=10000.0):
+    """Sines and cosines of the positions, `(T,)` -> float32 `(T, D)`.
+
+    The first half of the features are sines, the second half cosines, of
+    wavelengths from `2 pi` to `2 pi max_wavelength` in geometric steps
+    (Vaswani et al. 2017, arXiv:1706.03762, section 3.5, there interleaved).
+    """
+    if dim % 2 or dim < 4:
+        raise ValueError(f"Sinusoids need an even dim >= 4, received {dim}.")
+    half = dim // 2
+    steps = np.log(max_wavelength) / (half - 1)
+    rates = np.exp(-steps * np.arange(half)).astype("float32")
+    angles = ops.expand_dims(ops.cast(positions, "float32"), -1) * rates
+    return ops.concatenate([ops.sin(angles), ops.cos(angles)], axis=-1)
+
+
+@keras.saving.register_keras_serializable(package="keras_selfattn")
+class SinusoidalPositions(keras.layers.Layer):
+    """Adds fixed sinusoids, so any length can come: `x + sinusoids(0..T-1)`.
+
+    Reference: Vaswani et al. 2017 (arXiv:1706.03762), section 3.5; halves
+    concatenated, not interleaved (a fixed permutation of the features).
+
+    Args:
+        max_wavelength: float, longest wavelength over 2 pi.
+
+    Call arguments:
+        inputs: float `(B, T, D)`, D even.
+
+    Returns:
+        the same shape and dtype.
+
+    Raises:
+        ValueError: where D is odd or below 4.
+
+    Example:
+        >>> SinusoidalPositions()(np.zeros((1, 5, 8))).shape
+        (1, 5, 8)
+    """
+
+    def __init__(self, max_wavelength=10000.0, **kwargs):
+        super().__init__(**kwargs)
+        self.max_wavelength = max_wavelength
+
+    def call(self, inputs):
+        length, dim = ops.shape(inputs)[1], inputs.shape[-1]
+        table = sinusoids(ops.arange(length), dim, self.max_wavelength)
+        return inputs + ops.cast(ops.expand_dims(table, 0), inputs.dtype)
+
+    def compute_output_shape(self, input_shape):
+        return input_shape
+
+    def get_config(self):
+        return {**super().get_config(), "max_wavelength": self.max_wavelength}
+
+
+@keras.saving.register_keras_serializable(package="keras_selfattn")
+class LearnedPositions(keras.layers.Layer):
+    """Adds one learned vector a position.
+
+    Reference: Gehring et al. 2017 (arXiv:1705.03122), section 3.1.
+
+    Args:
+        max_sequence_length: int, positions there are vectors for.
+        initializer_range: float, standard deviation at the start.
+
+    Call arguments:
+        inputs: float `(B, T, D)`, `T <= max_sequence_length`.
+
+    Returns:
+        the same shape and dtype.
+
+    Raises:
+        ValueError: for a sequence longer than `max_sequence_length`.
+
+    Example:
+        >>> LearnedPositions(16)(np.zeros((1, 5, 8))).shape
+        (1, 5, 8)
+    """
+
+    def __init__(self, max_sequence_length, initializer_range=0.02, **kwargs):
+        super().__init__(**kwargs)
+        self.max_sequence_length = max_sequence_length
+        self.initializer_range = initializer_range
+
+    def build(self, input_shape):
+        self.embeddings = self.add_weight(
+            name="embeddings",
+            shape=(self.max_sequence_length, input_shape[-1]),
+            initializer=keras.initializers.TruncatedNormal(
+                stddev=self.initializer_range
+            ),
+        )
+
+    def call(self, inputs):
+        static = inputs.shape[1]
+        if isinstance(static, int) and static > self.max_sequence_length:
+            raise ValueError(
+                f"A sequence of {static} positions came, but only "
+                f"max_sequence_length={self.max_sequence_length} are learned; "
+                "cut the input or build the model with more."
+            )
+        table = ops.convert_to_tensor(self.embeddings)
+        table = table[: ops.shape(inputs)[1]]
+        return inputs + ops.cast(ops.expand_dims(table, 0), inputs.dtype)
+
+    def compute_output_shape(self, input_shape):
+        return input_shape
+
+    def get_config(self):
+        return {
+            **super().get_config(),
+            "max_sequence_length": self.max_sequence_length,
+            "initializer_range": self.initializer_range,
+        }
+
+
+def apply_rotary(inputs, positions=None, max_wavelength=10000.0):
+    """Turns each pair of features by its position's angle.
+
+    Feature `i` pairs with feature `i + H/2`; the dot product of a turned
+    query and a turned key then depends on their distance only.
+
+    Reference: Su et al. 2021 (arXiv:2104.09864), section 3.2.2; pairs by
+    halves, as GPT-NeoX has them, not by neighbours.
+
+    Args:
+        inputs: float `(B, N, T, H)`, H even.
+        positions: int or float `(T,)`; default 0..T-1.
+        max_wavelength: float, longest wavelength over 2 pi.
+
+    Returns:
+        float `(B, N, T, H)`, same dtype.
+    """
+    dim = inputs.shape[-1]
+    if dim % 2:
+        raise ValueError(
+            f"Rotary positions need an even head_dim, received {dim}."
+        )
+    if positions is None:
+        positions = ops.arange(ops.shape(inputs)[2])
+    half = dim // 2
+    rates = (max_wavelength ** -(np.arange(half) / half)).astype("float32")
+    angles = ops.expand_dims(ops.cast(positions, "float32"), -1) * rates
+    cos = ops.cast(ops.cos(angles), inputs.dtype)  # (T, H/2)
+    sin = ops.cast(ops.sin(angles), inputs.dtype)
+    first, second = inputs[..., :half], inputs[..., half:]
+    return ops.concatenate(
+        [first * cos - second * sin, second * cos + first * sin], axis=-1
+    )
+
+
+def relative_sinusoids(length, dim, max_wavelength=10000.0):
+    """Sinusoids of the distances T-1, ..., 0, ..., -(T-1): `(2T-1, D)`."""
+    distances = (length - 1) - ops.arange(2 * length - 1)
+    return sinusoids(distances, dim, max_wavelength)
+
+
+def relative_shift(scores):
+    """Scores by distance to scores by key.
+
+    In: `(B, N, T, 2T-1)`, column `c` for distance `query - key = T-1-c`.
+    Out: `(B, N, T, T)` with `out[i, j] = in[i, T-1-(i-j)]`.
+
+    Reference: Dai et al. 2019 (arXiv:1901.02860), appendix B.
+    """
+    shape = ops.shape(scores)
+    heads, length = scores.shape[1], shape[2]
+    padded = ops.pad(scores, ((0, 0), (0, 0), (0, 0), (1, 0)))
+    rolled = ops.reshape(padded, (shape[0], heads, 2 * length, length))
+    rolled = ops.reshape(
+        rolled[:, :, 1:], (shape[0], heads, length, 2 * length - 1)
+    )
+    return rolled[..., :length]

@@ -1,0 +1,96 @@
+"""The names that users may rely on, written out.
+
+A change here is a change of the interface: say so in CHANGELOG.md.
+"""
+
+import importlib
+import inspect
+
+import pytest
+
+NAMES = {
+    "keras_selfattn": {
+        "MultiHeadSelfAttention",
+        "SpeechRecognizer",
+        "Transcriber",
+        "Transcript",
+        "__version__",
+        "convert",
+        "data",
+        "decoding",
+        "export",
+        "layers",
+        "losses",
+        "metrics",
+        "models",
+        "preprocessing",
+        "runtime",
+        "tasks",
+        "training",
+        "zoo",
+    },
+    "keras_selfattn.zoo": {
+        "PresetError",
+        "card",
+        "check",
+        "describe",
+        "index",
+        "list_presets",
+        "load",
+        "resolve",
+        "root",
+        "seal",
+        "verify",
+    },
+    "keras_selfattn.runtime": {
+        "ModelError",
+        "PresetError",
+        "Transcriber",
+        "Transcript",
+    },
+    "keras_selfattn.tasks": {"SpeechRecognizer", "Task"},
+}
+SIGNATURES = {
+    "zoo.card": "(name_or_folder)",
+    "zoo.check": "(name_or_folder)",
+    "zoo.describe": "(name_or_folder)",
+    "zoo.index": "()",
+    "zoo.list_presets": "()",
+    "zoo.load": "(name_or_folder)",
+    "zoo.resolve": "(name_or_folder)",
+    "zoo.root": "()",
+    "zoo.seal": "(folder, aliases=())",
+    "zoo.verify": "(folder, files=None)",
+    "runtime.Transcriber": "(source, num_threads=1)",
+    "runtime.Transcriber.transcribe": "(self, x, progress=None)",
+    "runtime.Transcriber.emissions": "(self, samples)",
+    "runtime.Transcript": (
+        "(text: str, words: list, tokens: list, confidence: float, "
+        "duration_s: float, real_time_factor: float) -> None"
+    ),
+    "runtime.Transcript.to_dict": "(self, file=None)",
+    "runtime.Transcript.json": "(self, file=None)",
+    "tasks.SpeechRecognizer.transcribe": (
+        "(self, x, details=False, batch_size=8)"
+    ),
+    "tasks.SpeechRecognizer.export": (
+        "(self, path, quantize='none', **kwargs)"
+    ),
+    "tasks.Task.save_preset": "(self, folder, name=None, **facts)",
+}
+
+
+@pytest.mark.parametrize("module", sorted(NAMES))
+def test_the_public_names_are_these(module):
+    module = importlib.import_module(module)
+    assert set(module.__all__) == NAMES[module.__name__]
+    for name in module.__all__:
+        assert getattr(module, name) is not None
+
+
+@pytest.mark.parametrize("name", sorted(SIGNATURES))
+def test_they_are_called_like_this(name):
+    value = importlib.import_module("keras_selfattn")
+    for part in name.split("."):
+        value = getattr(value, part)
+    assert str(inspect.signature(value)) == SIGNATURES[name]

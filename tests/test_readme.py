@@ -1,0 +1,94 @@
+"""What README.md shows is what works."""
+
+import json
+import os
+import re
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+import soundfile
+
+
+@pytest.fixture(scope="module")
+def readme(repository):
+    return (repository / "README.md").read_text(encoding="utf8")
+
+
+def blocks(text, language):
+    return re.findall(rf"```{language}\n(.*?)```", text, re.DOTALL)
+
+
+def test_the_two_set_up_commands_are_the_ones_used_elsewhere(
+    readme, repository
+):
+    first, second = blocks(readme, "bash")[:2]
+    assert first.startswith("pip install . && keras-selfattn transcribe zoo/")
+    install, tests = second.strip().split(" && ")
+    extras = '-e ".[tensorflow,jax,torch,train,test]"'
+    assert install == f"pip install -c constraints.txt {extras}"
+    assert tests == "python -m tests"
+    assert f"-c constraints.txt {extras}" in (repository / ".ci/run").read_text(
+        encoding="utf8"
+    )
+    assert second.strip().replace(" && ", "\n") in (
+        repository / "CONTRIBUTING.md"
+    ).read_text(encoding="utf8")
+
+
+def test_paths_that_are_named_are_there(readme, repository):
+    named = re.findall(
+        r"(?:train|zoo|benchmarks)/[\w/]+\.(?:py|wav|md)", readme
+    )
+    assert len(named) > 3
+    assert not [path for path in named if not (repository / path).is_file()]
+
+
+def test_the_presets_that_are_named_are_in_the_zoo(readme, repository):
+    index = json.loads((repository / "zoo/index.json").read_text())
+    rows = re.findall(r"^\| `([\w-]+)` \| \[`(\w+)`\]", readme, re.MULTILINE)
+    assert dict(rows) == index["aliases"]
+
+
+def test_the_code_is_twenty_lines_or_so(readme):
+    lines = [
+        line
+        for block in blocks(readme, "python")
+        for line in block.splitlines()
+        if line.strip()
+    ]
+    assert len(lines) <= 25
+
+
+@pytest.mark.slow
+def test_the_code_loads_fits_exports_and_transcribes(
+    readme, repository, tmp_path
+):
+    """The code blocks run as they stand, in a folder with `my_speech`."""
+    corpus = tmp_path / "my_speech"
+    corpus.mkdir()
+    rows = ["path\tsplit\tspeaker\tduration_s\ttext"]
+    generator = np.random.default_rng(0)
+    for i in range(2):
+        noise = 0.05 * generator.standard_normal(16000)
+        soundfile.write(corpus / f"{i}.wav", noise, 16000)
+        rows.append(f"{i}.wav\ttrain\ts\t1.0\ta word")
+    (corpus / "manifest.tsv").write_text("\n".join(rows) + "\n")
+    script = tmp_path / "example.py"
+    script.write_text("\n".join(blocks(readme, "python")), encoding="utf8")
+    child = subprocess.run(
+        [sys.executable, str(script)],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(repository)},
+        capture_output=True,
+        text=True,
+    )
+    assert child.returncode == 0, child.stderr
+    preset = json.loads((tmp_path / "my_preset/preset.json").read_text())
+    assert preset["task"] == "SpeechRecognizer"
+    assert (tmp_path / "my_model.tflite").stat().st_size > 1000
+    sample = json.loads(
+        (repository / "zoo/asr/asr_conformer_small_en/preset.json").read_text()
+    )["reference"]["text"]
+    assert child.stdout.splitlines()[0] == sample
