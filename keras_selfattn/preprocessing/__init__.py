@@ -1,0 +1,1 @@
+"""Audio, transcripts and tokenizers; numpy only, never Keras."""

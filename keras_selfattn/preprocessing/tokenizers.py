@@ -1,0 +1,275 @@
+"""Text to token ids and back, for models trained with CTC.
+
+Id 0 is the CTC blank in every vocabulary here; it never stands in encoded
+text. A tokenizer is rebuilt from its JSON config alone, and text is rebuilt
+from the list of its vocabulary alone (`detokenize`), which is what an
+exported file carries to a device.
+"""
+
+import base64
+import binascii
+import io
+
+BLANK = "<blank>"
+WORD_START = "\u2581"  # SentencePiece's mark of a blank before a piece
+
+
+def detokenize(ids, vocabulary):
+    """Text of token ids, from the vocabulary list only.
+
+    Handles character vocabularies (words parted by `" "`) and SentencePiece
+    ones (a word begins with U+2581). Special tokens (`<...>`) are left out.
+
+    Args:
+        ids: iterable of ints, already collapsed (no CTC repeats).
+        vocabulary: list of str; `vocabulary[0]` is the blank.
+
+    Returns:
+        str with single blanks between words.
+    """
+    pieces = []
+    for token_id in ids:
+        token_id = int(token_id)
+        if not 0 <= token_id < len(vocabulary):
+            raise ValueError(
+                f"Token id {token_id} is outside the vocabulary of "
+                f"{len(vocabulary)} tokens."
+            )
+        piece = vocabulary[token_id]
+        if not is_special(piece):
+            pieces.append(piece)
+    return " ".join("".join(pieces).replace(WORD_START, " ").split())
+
+
+def is_special(piece):
+    """Whether a piece of a vocabulary stands for no text (`<blank>`)."""
+    return len(piece) > 2 and piece[0] == "<" and piece[-1] == ">"
+
+
+def tokenizer_from_config(config):
+    """Rebuilds a tokenizer from what its `get_config()` gave.
+
+    Args:
+        config: dict with `"type"`, `"characters"` or `"sentencepiece"`.
+
+    Returns:
+        `CharacterTokenizer` or `SentencePieceTokenizer`.
+    """
+    config = dict(config)
+    kind = config.pop("type", None)
+    if kind == "characters":
+        return CharacterTokenizer(**config)
+    if kind == "sentencepiece":
+        try:
+            proto = base64.b64decode(config["model"], validate=True)
+        except (KeyError, TypeError, binascii.Error) as error:
+            raise ValueError(
+                'A "sentencepiece" tokenizer config needs "model", the '
+                "SentencePiece model in base64."
+            ) from error
+        return SentencePieceTokenizer(proto)
+    raise ValueError(
+        f"Unknown tokenizer type {kind!r}; expected 'characters' or "
+        "'sentencepiece'."
+    )
+
+
+class CharacterTokenizer:
+    """One token per character.
+
+    Args:
+        tokens: str. The characters, in order of their ids from 1. Defaults
+            to the blank, the apostrophe and a to z (29 ids with id 0).
+
+    Example:
+    ```python
+    tokenizer = CharacterTokenizer()
+    tokenizer.encode("it's")  # [11, 22, 2, 21]
+    tokenizer.decode([11, 22, 2, 21])  # "it's"
+    ```
+    """
+
+    def __init__(self, tokens=" 'abcdefghijklmnopqrstuvwxyz"):
+        if not tokens or len(set(tokens)) != len(tokens):
+            raise ValueError(
+                "tokens must be characters, each of them once; received "
+                f"{tokens!r}."
+            )
+        self.tokens = tokens
+        self.vocabulary = [BLANK, *tokens]
+        self._ids = {token: i for i, token in enumerate(tokens, start=1)}
+
+    @property
+    def vocabulary_size(self):
+        """Number of ids, the blank included."""
+        return len(self.vocabulary)
+
+    def encode(self, text):
+        """Token ids of a text; a character without an id raises."""
+        try:
+            return [self._ids[character] for character in text]
+        except KeyError:
+            unknown = sorted(set(text) - set(self.tokens))
+            raise ValueError(
+                f"The text {text!r} holds {unknown}, not among the tokens "
+                f"{self.tokens!r}; use normalize_transcript first."
+            ) from None
+
+    def decode(self, ids):
+        """Text of token ids; zeros are left out."""
+        return detokenize(ids, self.vocabulary)
+
+    def get_config(self):
+        """JSON-able dict for `tokenizer_from_config`."""
+        return {"type": "characters", "tokens": self.tokens}
+
+
+class SentencePieceTokenizer:
+    """Subword pieces of a SentencePiece model, ids shifted by one.
+
+    Loading and decoding need no `sentencepiece` package (the vocabulary is
+    read from the model itself); encoding and training do.
+
+    Reference: Kudo and Richardson 2018, SentencePiece, arXiv:1808.06226.
+
+    Args:
+        model_bytes: bytes. A serialised SentencePiece model.
+
+    Example:
+    ```python
+    tokenizer = SentencePieceTokenizer.train(texts, vocabulary_size=256)
+    tokenizer.decode(tokenizer.encode("good morning"))  # "good morning"
+    ```
+    """
+
+    def __init__(self, model_bytes):
+        self.model_bytes = bytes(model_bytes)
+        self.vocabulary = [BLANK, *_pieces(self.model_bytes)]
+        self._processor = None
+
+    @classmethod
+    def train(cls, texts, vocabulary_size):
+        """A tokenizer whose pieces are learned from texts (unigram model).
+
+        Args:
+            texts: iterable of str, as they will be encoded (normalised).
+            vocabulary_size: int. Number of ids, the blank included.
+
+        Returns:
+            `SentencePieceTokenizer`.
+        """
+        sentencepiece = _import_sentencepiece()
+        proto = io.BytesIO()
+        try:
+            sentencepiece.SentencePieceTrainer.train(
+                sentence_iterator=iter(texts),
+                model_writer=proto,
+                vocab_size=vocabulary_size - 1,
+                model_type="unigram",
+                normalization_rule_name="identity",
+                character_coverage=1.0,
+                unk_id=0,
+                bos_id=-1,
+                eos_id=-1,
+                pad_id=-1,
+                num_threads=1,  # the order of sums, so the pieces, stay put
+                minloglevel=2,
+            )
+        except (RuntimeError, OSError) as error:
+            raise ValueError(
+                f"No SentencePiece model of vocabulary_size={vocabulary_size}"
+                f" could be trained on these texts: {error}"
+            ) from error
+        return cls(proto.getvalue())
+
+    @property
+    def vocabulary_size(self):
+        """Number of ids, the blank included."""
+        return len(self.vocabulary)
+
+    def encode(self, text):
+        """Token ids of a text; a character without a piece raises."""
+        if self._processor is None:
+            sentencepiece = _import_sentencepiece()
+            self._processor = sentencepiece.SentencePieceProcessor(
+                model_proto=self.model_bytes
+            )
+        ids = self._processor.encode(text)
+        if self._processor.unk_id() in ids:
+            known = set("".join(self.vocabulary[1:])) | {" "}
+            raise ValueError(
+                f"The text {text!r} holds {sorted(set(text) - known)}, not "
+                "in the SentencePiece model; use normalize_transcript first."
+            )
+        return [token_id + 1 for token_id in ids]
+
+    def decode(self, ids):
+        """Text of token ids; zeros are left out."""
+        return detokenize(ids, self.vocabulary)
+
+    def get_config(self):
+        """JSON-able dict for `tokenizer_from_config`."""
+        model = base64.b64encode(self.model_bytes).decode("ascii")
+        return {"type": "sentencepiece", "model": model}
+
+
+def _import_sentencepiece():
+    try:
+        import sentencepiece
+    except ImportError as error:
+        raise ImportError(
+            "Encoding with SentencePiece needs the package: "
+            "pip install sentencepiece"
+        ) from error
+    return sentencepiece
+
+
+def _pieces(proto):
+    """The pieces of a serialised ModelProto, in order of their ids.
+
+    Field 1 of ModelProto is a repeated message whose field 1 is the piece.
+    """
+    pieces = []
+    try:
+        for field, value in _proto_fields(proto):
+            if field == 1:
+                piece = next(v for f, v in _proto_fields(value) if f == 1)
+                pieces.append(piece.decode("utf8"))
+    except (IndexError, StopIteration, TypeError, UnicodeError):
+        pieces = []
+    if not pieces:
+        raise ValueError(
+            "model_bytes is not a SentencePiece model; expected the content "
+            f"of a .model file; received {len(proto)} bytes."
+        )
+    return pieces
+
+
+def _proto_fields(data):
+    """Yields (field number, value) of a protocol buffer message."""
+    position = 0
+
+    def varint():
+        nonlocal position
+        value = shift = 0
+        while True:
+            byte = data[position]
+            position += 1
+            value |= (byte & 0x7F) << shift
+            shift += 7
+            if byte < 0x80:
+                return value
+
+    while position < len(data):
+        key = varint()
+        wire_type = key & 7
+        if wire_type == 0:
+            yield key >> 3, varint()
+            continue
+        if wire_type not in (1, 2, 5):
+            raise IndexError(f"wire type {wire_type}")
+        size = {1: 8, 5: 4}.get(wire_type) or varint()
+        if position + size > len(data):
+            raise IndexError("cut short")
+        yield key >> 3, data[position : position + size]
+        position += size

@@ -1,0 +1,155 @@
+"""Text to ids and back; both kinds, through JSON, and without the package."""
+
+import builtins
+import json
+import random
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from keras_selfattn.preprocessing.tokenizers import (
+    BLANK,
+    CharacterTokenizer,
+    SentencePieceTokenizer,
+    detokenize,
+    tokenizer_from_config,
+)
+
+WORDS = (
+    "one two three four five six seven eight nine ten the a of it's don't "
+    "quick brown fox jumps over lazy dog speech reads sound makes words"
+).split()
+
+
+@pytest.fixture(scope="module")
+def pieces():
+    generator = random.Random(0)
+    texts = [" ".join(generator.choices(WORDS, k=6)) for _ in range(400)]
+    return SentencePieceTokenizer.train(texts, vocabulary_size=55)
+
+
+def test_character_ids_are_fixed():
+    tokenizer = CharacterTokenizer()
+    assert tokenizer.vocabulary_size == 29
+    assert tokenizer.vocabulary[:4] == [BLANK, " ", "'", "a"]
+    assert tokenizer.encode("it's a") == [11, 22, 2, 21, 1, 3]
+    assert tokenizer.decode([0, 11, 0, 22, 2, 21, 1, 3]) == "it's a"
+
+
+@given(st.lists(st.text("abcxyz'", min_size=1), max_size=8))
+def test_characters_round_trip(words):
+    tokenizer = CharacterTokenizer()
+    text = " ".join(words)
+    ids = tokenizer.encode(text)
+    assert 0 not in ids
+    assert tokenizer.decode(ids) == text
+
+
+def test_unknown_characters_are_named():
+    with pytest.raises(ValueError, match=r"\['!', 'A'\]"):
+        CharacterTokenizer().encode("A b!")
+
+
+@pytest.mark.parametrize("tokens", ["", "aba"])
+def test_character_tokens_are_distinct(tokens):
+    with pytest.raises(ValueError, match="each of them once"):
+        CharacterTokenizer(tokens)
+
+
+@given(st.lists(st.sampled_from(WORDS), min_size=1, max_size=8))
+def test_pieces_round_trip(pieces, words):
+    text = " ".join(words)
+    ids = pieces.encode(text)
+    assert 0 not in ids
+    assert pieces.decode(ids) == text
+
+
+def test_pieces_are_those_of_sentencepiece(pieces):
+    import sentencepiece
+
+    processor = sentencepiece.SentencePieceProcessor(
+        model_proto=pieces.model_bytes
+    )
+    assert pieces.vocabulary[0] == BLANK
+    assert pieces.vocabulary[1:] == [
+        processor.id_to_piece(i) for i in range(processor.get_piece_size())
+    ]
+    assert pieces.vocabulary_size == 55
+    assert len(pieces.encode("brown speech")) < len("brown speech")
+    assert pieces.encode("the fox") == [
+        i + 1 for i in processor.encode("the fox")
+    ]
+
+
+def test_a_character_without_a_piece_raises(pieces):
+    with pytest.raises(ValueError, match=r"\['é'\]"):
+        pieces.encode("the café")
+
+
+def test_training_again_gives_the_same_pieces():
+    texts = [" ".join(WORDS[start:]) for start in range(len(WORDS))] * 4
+    first = SentencePieceTokenizer.train(texts, 40)
+    second = SentencePieceTokenizer.train(iter(texts), 40)
+    assert first.vocabulary == second.vocabulary
+    assert first.vocabulary_size == 40
+
+
+def test_a_vocabulary_too_big_for_the_texts_is_refused():
+    with pytest.raises(ValueError, match="vocabulary_size=5000"):
+        SentencePieceTokenizer.train(["a b", "b a"], 5000)
+
+
+def test_a_tokenizer_comes_back_from_json(pieces):
+    for tokenizer in (CharacterTokenizer(" xyz"), pieces):
+        config = json.loads(json.dumps(tokenizer.get_config()))
+        again = tokenizer_from_config(config)
+        assert type(again) is type(tokenizer)
+        assert again.vocabulary == tokenizer.vocabulary
+        assert again.get_config() == tokenizer.get_config()
+    assert again.encode("lazy dog") == pieces.encode("lazy dog")
+
+
+@pytest.mark.parametrize(
+    "config, reason",
+    [
+        ({"type": "words"}, "'words'"),
+        ({}, "None"),
+        ({"type": "sentencepiece"}, "base64"),
+        ({"type": "sentencepiece", "model": "?"}, "base64"),
+        ({"type": "sentencepiece", "model": "aGVsbG8="}, "5 bytes"),
+        ({"type": "sentencepiece", "model": ""}, "0 bytes"),
+    ],
+)
+def test_bad_configs_are_refused(config, reason):
+    with pytest.raises(ValueError, match=reason):
+        tokenizer_from_config(config)
+
+
+def test_loading_and_decoding_need_no_sentencepiece(pieces, monkeypatch):
+    ids = pieces.encode("quick words")
+    real_import = builtins.__import__
+
+    def without(name, *args, **kwargs):
+        if name == "sentencepiece":
+            raise ImportError(name)
+        return real_import(name, *args, **kwargs)
+
+    monkeypatch.setattr(builtins, "__import__", without)
+    fresh = tokenizer_from_config(pieces.get_config())
+    assert fresh.decode(ids) == "quick words"
+    with pytest.raises(ImportError, match="pip install sentencepiece"):
+        fresh.encode("quick")
+
+
+def test_detokenize_from_the_vocabulary_alone(pieces):
+    vocabulary = [BLANK, "<unk>", "\u2581he", "llo", "\u2581", "w"]
+    assert detokenize([2, 3, 0, 1, 4, 5], vocabulary) == "hello w"
+    assert detokenize([], vocabulary) == ""
+    characters = CharacterTokenizer()
+    ids = [1, 3, 1, 1, 4, 1]
+    assert detokenize(ids, characters.vocabulary) == "a b"
+    with pytest.raises(ValueError, match="id 6 is outside"):
+        detokenize([6], vocabulary)
+    with pytest.raises(ValueError, match="id -1 is outside"):
+        detokenize([-1], vocabulary)
