@@ -1,0 +1,1 @@
+"""Other people's trained weights, read into our layers."""

@@ -1,0 +1,267 @@
+"""Speech recognition: samples in, text out, by an encoder with a CTC head.
+
+Shapes: `B` batch, `L` samples, `T` encoder frames, `U` labels,
+`V` vocabulary (id 0 = blank).
+"""
+
+import keras
+import numpy as np
+from keras import ops
+
+from keras_selfattn.decoding.ctc import emissions
+from keras_selfattn.decoding.ctc import words_with_times
+from keras_selfattn.layers.spec_augment import SpecAugment
+from keras_selfattn.layers.spectral import LogMelSpectrogram
+from keras_selfattn.losses.ctc import ctc_loss
+from keras_selfattn.models.conformer import ConformerEncoder
+from keras_selfattn.preprocessing.audio import check_samples
+from keras_selfattn.preprocessing.audio import read_audio
+from keras_selfattn.preprocessing.audio import split_at_silence
+from keras_selfattn.preprocessing.tokenizers import CharacterTokenizer
+from keras_selfattn.preprocessing.tokenizers import tokenizer_from_config
+from keras_selfattn.tasks.task import Task
+from keras_selfattn.tasks.task import from_config
+from keras_selfattn.tasks.task import to_config
+
+MAX_PIECE_SECONDS = 20.0
+
+
+@keras.saving.register_keras_serializable(package="keras_selfattn")
+class SpeechRecognizer(Task):
+    """Waveform to text: front end, encoder and CTC head in one model.
+
+    The front end is inside, so `fit` takes samples and the exported file
+    takes what a microphone gives. `compile(optimizer)` is enough: the loss
+    is CTC, in nats a label.
+
+    Reference: CTC: Graves et al. 2006 (ICML), section 3; Conformer encoder:
+    Gulati et al. 2020 (arXiv:2005.08100).
+
+    Args:
+        frontend: LogMelSpectrogram (or its config); default Whisper-like.
+        encoder: ConformerEncoder (or its config); default the paper's
+            small shape.
+        tokenizer: CharacterTokenizer, SentencePieceTokenizer or its config;
+            default lower-case English letters.
+        spec_augment: SpecAugment, its config, or None for none.
+
+    Call arguments:
+        inputs: dict of "samples", float32 `(B, L)` in [-1, 1], and
+            "num_samples", int32 `(B,)`.
+        training: bool.
+
+    Returns:
+        logits, float32 `(B, T, V)`; row b is valid up to
+        `output_lengths(num_samples)[b]`.
+
+    Raises:
+        ValueError: where the front end's features are not the encoder's.
+
+    Example:
+        >>> recognizer = SpeechRecognizer()
+        >>> recognizer.compile("adamw")
+        >>> recognizer.fit({"samples": samples, "num_samples": lengths},
+        ...                token_ids)  # (B, U), padded with 0
+        >>> recognizer.transcribe("speech.wav")
+    """
+
+    def __init__(
+        self,
+        frontend=None,
+        encoder=None,
+        tokenizer=None,
+        spec_augment=None,
+        **kwargs,
+    ):
+        # Layers. The front end's name is known to the quantiser, which
+        # leaves it in floating point.
+        frontend = LogMelSpectrogram() if frontend is None else frontend
+        encoder = ConformerEncoder() if encoder is None else encoder
+        tokenizer = CharacterTokenizer() if tokenizer is None else tokenizer
+        if isinstance(spec_augment, SpecAugment):
+            spec_augment = to_config(spec_augment)
+        if not isinstance(frontend, dict):
+            frontend = to_config(frontend)
+        frontend = from_config(frontend, name="frontend")
+        if isinstance(encoder, dict):
+            encoder = from_config(encoder, name="encoder")
+        if isinstance(tokenizer, dict):
+            tokenizer = tokenizer_from_config(tokenizer)
+        if frontend.num_mel_bins != encoder.feature_dim:
+            raise ValueError(
+                f"The front end gives {frontend.num_mel_bins} features a "
+                f"frame, the encoder takes {encoder.feature_dim}."
+            )
+        augment = None
+        if spec_augment is not None:
+            augment = from_config(spec_augment, name="spec_augment")
+        head = keras.layers.Dense(
+            tokenizer.vocabulary_size, dtype="float32", name="ctc_head"
+        )
+
+        # Functional model
+        samples = keras.Input((None,), dtype="float32", name="samples")
+        num_samples = keras.Input((), dtype="int32", name="num_samples")
+        features, mask = frontend(samples, num_samples)
+        if augment is not None:
+            features = augment(features, mask)
+        encoded = encoder({"features": features, "padding_mask": mask})
+        logits = head(encoded["hidden"])
+        super().__init__(
+            inputs={"samples": samples, "num_samples": num_samples},
+            outputs=logits,
+            **kwargs,
+        )
+
+        # Config
+        self.frontend = frontend
+        self.encoder = encoder
+        self.tokenizer = tokenizer
+        self.spec_augment = augment
+        self.head = head
+
+    def task_config(self):
+        return {
+            "frontend": to_config(self.frontend),
+            "encoder": to_config(self.encoder),
+            "tokenizer": self.tokenizer.get_config(),
+            "spec_augment": None
+            if self.spec_augment is None
+            else to_config(self.spec_augment),
+        }
+
+    @property
+    def sampling_rate_hz(self):
+        return self.frontend.sampling_rate_hz
+
+    @property
+    def frame_seconds(self):
+        """Seconds from one output frame to the next."""
+        hop = self.frontend.hop_length_samples * self.encoder.stride
+        return hop / self.sampling_rate_hz
+
+    @property
+    def min_samples(self):
+        """Shorter input is padded with zeros up to this: 0.1 s."""
+        return self.sampling_rate_hz // 10
+
+    def output_lengths(self, num_samples):
+        """Valid output frames for `num_samples` (int or array)."""
+        hop = self.frontend.hop_length_samples
+        return self.encoder.output_length((num_samples + hop - 1) // hop)
+
+    def compute_loss(
+        self,
+        x=None,
+        y=None,
+        y_pred=None,
+        sample_weight=None,
+        training=True,
+    ):
+        """CTC in nats a label: summed over the batch, over its labels."""
+        lengths = self.output_lengths(ops.cast(x["num_samples"], "int32"))
+        losses = ctc_loss(y, y_pred, lengths)  # (B,)
+        labels = ops.sum(ops.cast(y != 0, "float32"), axis=1)
+        if sample_weight is not None:
+            weight = ops.cast(sample_weight, "float32")
+            losses, labels = losses * weight, labels * weight
+        return ops.sum(losses) / ops.maximum(ops.sum(labels), 1.0)
+
+    def frame_log_probabilities(self, pieces, batch_size=8):
+        """Log-probabilities `(T, V)` of each float32 array of samples.
+
+        Pieces are batched by length and padded to whole seconds (few
+        shapes, so few compilations).
+        """
+        order = sorted(range(len(pieces)), key=lambda i: len(pieces[i]))
+        results = [None] * len(pieces)
+        rate = self.sampling_rate_hz
+        for start in range(0, len(order), batch_size):
+            rows = order[start : start + batch_size]
+            lengths = [max(len(pieces[i]), self.min_samples) for i in rows]
+            width = -(-max(lengths) // rate) * rate
+            samples = np.zeros((len(rows), width), "float32")
+            for row, i in enumerate(rows):
+                samples[row, : len(pieces[i])] = pieces[i]
+            logits = self.predict_on_batch(
+                {
+                    "samples": samples,
+                    "num_samples": np.array(lengths, "int32"),
+                }
+            )
+            logits = np.asarray(logits, "float64")
+            peak = logits.max(axis=-1, keepdims=True)
+            logits -= peak + np.log(
+                np.exp(logits - peak).sum(axis=-1, keepdims=True)
+            )
+            for row, i in enumerate(rows):
+                valid = int(self.output_lengths(lengths[row]))
+                results[i] = logits[row, :valid].astype("float32")
+        return results
+
+    def transcribe(self, x, details=False, batch_size=8):
+        """Text of speech.
+
+        Args:
+            x: a path, a float array `(L,)` at `sampling_rate_hz`, or a list
+                of these. Files of any rate and channel count are resampled
+                and mixed down; speech longer than 20 s is cut at its
+                quietest places.
+            details: bool, return dicts of text, token_ids and words with
+                times (seconds) and confidences instead of text alone.
+            batch_size: int, pieces recognised at once.
+
+        Returns:
+            str (or dict with `details`); a list of them for a list.
+
+        Raises:
+            AudioError (a ValueError): for a file or array that is missing,
+                empty, broken or holds NaN.
+        """
+        single = not isinstance(x, (list, tuple))
+        rate = self.sampling_rate_hz
+        pieces, owners = [], []
+        items = [x] if single else list(x)
+        for owner, item in enumerate(items):
+            if isinstance(item, (str, bytes)) or hasattr(item, "__fspath__"):
+                samples = read_audio(item, rate)
+            else:
+                samples = check_samples(item, rate)
+            for start, stop in split_at_silence(
+                samples, rate, MAX_PIECE_SECONDS
+            ):
+                pieces.append(samples[start:stop])
+                owners.append((owner, start / rate))
+        scores = self.frame_log_probabilities(pieces, batch_size)
+        results = [{"text": [], "token_ids": [], "words": []} for _ in items]
+        for (owner, offset), rows in zip(owners, scores, strict=True):
+            emitted = emissions(rows.argmax(axis=-1))
+            ids = [int(i) for i in emitted if i]
+            results[owner]["token_ids"] += ids
+            results[owner]["text"].append(self.tokenizer.decode(ids))
+            for word in words_with_times(
+                emitted, rows, self.tokenizer.vocabulary, self.frame_seconds
+            ):
+                word["start_s"] += offset
+                word["end_s"] += offset
+                results[owner]["words"].append(word)
+        for result in results:
+            result["text"] = " ".join(t for t in result["text"] if t)
+        if not details:
+            results = [result["text"] for result in results]
+        return results[0] if single else results
+
+    def export(self, path, quantize="none", **kwargs):
+        """Writes ONE `.tflite`: samples in, token ids out, no Flex.
+
+        Args:
+            path: file to write.
+            quantize: "none", "float16", "dynamic" or "int8".
+            **kwargs: see `keras_selfattn.export.litert.export_litert`.
+
+        Returns:
+            Report of the file's check against this model.
+        """
+        from keras_selfattn.export.litert import export_litert
+
+        return export_litert(self, path, quantize=quantize, **kwargs)

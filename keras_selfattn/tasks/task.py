@@ -1,0 +1,171 @@
+"""The base of every task: a model plus what turns user input into tensors.
+
+A task saves itself as a preset folder and comes back from one; weights are
+a safetensors file of float16 tensors keyed by the variables' paths, so that
+a renamed, missing, left-over or reshaped tensor is an error and never loads
+silently into the wrong place.
+"""
+
+import json
+import os
+from pathlib import Path
+
+import keras
+import numpy as np
+
+FORMAT = 1
+WEIGHTS_FILE = "model.safetensors"
+
+
+def to_config(part):
+    """A registered layer or model as `{"class_name", "config"}`, readable."""
+    config = {
+        key: value
+        for key, value in part.get_config().items()
+        if key not in ("name", "trainable", "dtype")
+    }
+    return {"class_name": type(part).__name__, "config": config}
+
+
+def from_config(config, **kwargs):
+    """Back from `to_config`; `kwargs` (name, dtype) go to the constructor."""
+    name = f"keras_selfattn>{config['class_name']}"
+    cls = keras.saving.get_registered_object(name)
+    if cls is None:
+        raise ValueError(
+            f"The config names class {config['class_name']!r}, which this "
+            "version of keras_selfattn does not have; use a newer one."
+        )
+    return cls(**config["config"], **kwargs)
+
+
+def write_atomically(path, data):
+    """Writes bytes beside `path` and renames: never a half-written file."""
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    beside = path.with_name(f".{path.name}.{os.getpid()}.part")
+    try:
+        beside.write_bytes(data)
+        os.replace(beside, path)
+    finally:
+        beside.unlink(missing_ok=True)
+
+
+def save_weight_file(model, path, dtype="float16"):
+    """Saves `model.weights` keyed by path, in `dtype`."""
+    from safetensors.numpy import save
+
+    tensors = {}
+    for variable in model.weights:
+        if variable.path in tensors:
+            raise ValueError(
+                f"Two variables share the path {variable.path!r}; give the "
+                "layers explicit names."
+            )
+        value = keras.ops.convert_to_numpy(variable.value)
+        if not np.isfinite(value).all():
+            raise ValueError(
+                f"{variable.path} holds NaN or infinite values; not saved."
+            )
+        tensors[variable.path] = np.ascontiguousarray(value.astype(dtype))
+    write_atomically(path, save(tensors, metadata={"format": "keras_selfattn"}))
+
+
+def load_weight_file(model, path):
+    """Loads what `save_weight_file` wrote; any mismatch is an error."""
+    from safetensors import SafetensorError
+    from safetensors.numpy import load_file
+
+    try:
+        tensors = load_file(path)
+    except (SafetensorError, OSError) as error:
+        raise ValueError(
+            f"{path} is not a readable safetensors file ({error}); fetch or "
+            "save it again."
+        ) from error
+    wanted = {v.path: v for v in model.weights}
+    problems = [f"missing {p}" for p in sorted(set(wanted) - set(tensors))]
+    problems += [f"left over {p}" for p in sorted(set(tensors) - set(wanted))]
+    for p in sorted(set(wanted) & set(tensors)):
+        if tuple(wanted[p].shape) != tensors[p].shape:
+            problems.append(
+                f"{p} has shape {tensors[p].shape} in the file, "
+                f"{tuple(wanted[p].shape)} in the model"
+            )
+    if problems:
+        raise ValueError(
+            f"{path} does not fit this model ({len(problems)} tensors): "
+            + "; ".join(problems[:8])
+            + (" ..." if len(problems) > 8 else "")
+        )
+    for p, variable in wanted.items():
+        variable.assign(tensors[p].astype("float32"))
+
+
+@keras.saving.register_keras_serializable(package="keras_selfattn")
+class Task(keras.Model):
+    """Abstract: a Keras model that also saves, loads and exports itself.
+
+    A subclass defines `task_config()`, the JSON-able arguments of its
+    constructor, and what its users call (`transcribe`, ...).
+    """
+
+    def task_config(self):
+        """The constructor's arguments as JSON-able values."""
+        raise NotImplementedError(  # abstract
+            f"{type(self).__name__} does not define task_config()."
+        )
+
+    def get_config(self):
+        return {"name": self.name, **self.task_config()}
+
+    @classmethod
+    def from_config(cls, config, custom_objects=None):
+        return cls(**config)
+
+    def save_preset(self, folder, name=None, **facts):
+        """Writes `preset.json` and the float16 weights into `folder`.
+
+        Args:
+            folder: path, made where it is missing.
+            name: str, the preset's name; default: the folder's.
+            **facts: more JSON-able entries (description, language, license,
+                sampling_rate_hz, reference, ...).
+
+        Returns:
+            Path of the folder. The sha256 of every file beside it is taken
+            by `keras_selfattn.zoo.seal(folder)`.
+        """
+        folder = Path(folder)
+        save_weight_file(self, folder / WEIGHTS_FILE)
+        preset = {
+            "format": FORMAT,
+            "name": name or folder.resolve().name,
+            "task": type(self).__name__,
+            **facts,
+            "config": self.task_config(),
+            "files": {},
+        }
+        text = json.dumps(preset, indent=2, ensure_ascii=False) + "\n"
+        write_atomically(folder / "preset.json", text.encode("utf-8"))
+        return folder
+
+    @staticmethod
+    def from_preset_folder(folder):
+        """Builds the task that `folder/preset.json` describes, with weights.
+
+        Files are taken as they are; `keras_selfattn.zoo.load` also checks
+        their sha256.
+        """
+        folder = Path(folder)
+        preset = json.loads((folder / "preset.json").read_text("utf-8"))
+        name = f"keras_selfattn>{preset['task']}"
+        cls = keras.saving.get_registered_object(name)
+        if cls is None:
+            raise ValueError(
+                f"{folder} holds a {preset['task']!r}, a task this version of "
+                "keras_selfattn does not have; use a newer one."
+            )
+        task = cls(**preset["config"])
+        load_weight_file(task, folder / WEIGHTS_FILE)
+        return task
