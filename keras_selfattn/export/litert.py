@@ -1,0 +1,198 @@
+"""A task as ONE .tflite file: samples in, token ids out, no Flex.
+
+Works from any backend: weights and config go to a child process that runs
+Keras on TensorFlow (`export.worker`), and the file is checked against the
+model in this process before it gets its name.
+"""
+
+import math
+import os
+import shutil
+import tempfile
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+
+from keras_selfattn import __version__
+from keras_selfattn.export import metadata
+from keras_selfattn.export.child import (
+    ExportError,
+    require_tensorflow,
+    run_worker,
+    show,
+)
+from keras_selfattn.export.verify import Report, inspect
+from keras_selfattn.export.verify import verify as verify_file
+from keras_selfattn.export.worker import MODEL_FILE, SIGNATURE
+from keras_selfattn.preprocessing.audio import check_samples, read_audio
+
+__all__ = ["ExportError", "QUANTIZE", "Report", "export_litert"]
+
+QUANTIZE = ("none", "float16", "dynamic", "int8")
+# Same weights, other kernels: what rounding explains, and no more.
+FLOAT_TOLERANCE = 1e-2
+
+
+def export_litert(
+    task,
+    path,
+    quantize="none",
+    representative=None,
+    verify=True,
+    progress=None,
+):
+    """Write a speech recogniser as one .tflite file and check it.
+
+    The file has one signature, `transcribe`: `samples`, float32 `(1, L)`, in;
+    `token_ids`, int32 `(1, T)` (each token at the frame where it starts, 0
+    elsewhere), and `log_probabilities`, float32 `(1, T, V)`, out. Any L from
+    `task.min_samples` up works. What else a host must know (vocabulary,
+    sampling rate, seconds a frame) stands in the file as metadata.
+
+    Args:
+        task: SpeechRecognizer, on any backend.
+        path: str or path of the file; one that is there is replaced.
+        quantize: how the weights of matrices and convolutions are kept; the
+            front end stays float32 in all of them.
+            "none": float32.
+            "float16": half the size, computed in float32.
+            "dynamic": int8, a quarter of the size; activations are quantised
+            as they come.
+            "int8": int8 with fixed activation ranges, found by running
+            `representative`; for accelerators that take nothing else. What
+            lies between the matrices stays float32.
+        representative: paths or float arrays `(L,)` at the task's rate; 20 to
+            200 typical recordings. Only for "int8", which demands it.
+        verify: bool, run the file beside the Keras model and refuse a float
+            file that differs. False only looks at the operators.
+        progress: called with lines of text; default: print them on stderr.
+
+    Returns:
+        Report.
+
+    Raises:
+        ValueError: an argument is out of range; see its message.
+        ExportError (a ValueError): the conversion or the check failed;
+            nothing was written.
+        ImportError: TensorFlow is not installed.
+
+    Example:
+        >>> report = export_litert(task, "asr.tflite", quantize="dynamic")
+        >>> report.not_built_in
+        []
+    """
+    from keras_selfattn.tasks.speech_recognizer import SpeechRecognizer
+
+    progress = progress or show
+    path = Path(path)
+    if not isinstance(task, SpeechRecognizer):
+        raise ValueError(
+            f"export_litert takes a SpeechRecognizer, received a "
+            f"{type(task).__name__}."
+        )
+    if quantize not in QUANTIZE:
+        raise ValueError(
+            f"quantize={quantize!r} is unknown; use one of {QUANTIZE}."
+        )
+    if path.is_dir() or not path.absolute().parent.is_dir():
+        raise ValueError(
+            f"{path} cannot be written: expected a file name in a folder "
+            "that exists."
+        )
+    waveforms = _representative(task, quantize, representative)
+    require_tensorflow()
+    with tempfile.TemporaryDirectory(prefix="keras_selfattn-") as folder:
+        progress(f"exporting {path.name} (quantize={quantize})")
+        run_worker(
+            task,
+            {"kind": "litert", "quantize": quantize},
+            folder,
+            waveforms,
+            progress,
+        )
+        made = Path(folder) / MODEL_FILE
+        metadata.append(made, describe(task, quantize))
+        progress("verifying" if verify else "looking at the operators")
+        report = verify_file(task, made) if verify else inspect(made, quantize)
+        _refuse(report)
+        _publish(made, path)
+    report = replace(report, path=str(path))
+    progress(str(report))
+    return report
+
+
+def describe(task, quantize):
+    """Return the metadata of a recogniser's file."""
+    return {
+        "format": 1,
+        "task": type(task).__name__,
+        "name": task.name,
+        "sampling_rate_hz": int(task.sampling_rate_hz),
+        "vocabulary": list(task.tokenizer.vocabulary),
+        "blank_id": 0,
+        "frame_seconds": float(task.frame_seconds),
+        "min_samples": int(task.min_samples),
+        "signature": SIGNATURE,
+        "quantize": quantize,
+        "producer": f"keras_selfattn {__version__}",
+    }
+
+
+def _representative(task, quantize, representative):
+    if quantize != "int8":
+        if representative is not None:
+            raise ValueError(
+                f"representative is for quantize='int8'; quantize="
+                f"{quantize!r} needs no recordings. Leave it out."
+            )
+        return []
+    rate = task.sampling_rate_hz
+    waveforms = []
+    for item in [] if representative is None else representative:
+        if isinstance(item, (str, os.PathLike)):
+            samples = read_audio(item, rate)
+        else:
+            samples = check_samples(item, rate)
+        short = max(0, task.min_samples - len(samples))
+        waveforms.append(np.pad(samples, (0, short)).astype("float32"))
+    if not waveforms:
+        raise ValueError(
+            "quantize='int8' fixes the ranges of activations and must see "
+            "some: give representative=, a list of 20 to 200 typical "
+            "recordings (paths or arrays), or use quantize='dynamic'."
+        )
+    return waveforms
+
+
+def _refuse(report):
+    """Raise where the file is not fit to be written."""
+    if report.not_built_in:
+        found = "; ".join(str(finding) for finding in report.not_built_in)
+        raise ExportError(
+            f"The file needs operators that a plain runtime lacks: {found}."
+        )
+    difference = report.max_abs_logit_difference
+    if difference is None:
+        return
+    if not math.isfinite(difference):
+        raise ExportError(
+            f"The file gives values that are not finite (quantize="
+            f"{report.quantize!r}); try quantize='none'."
+        )
+    if report.quantize == "none" and difference > FLOAT_TOLERANCE:
+        raise ExportError(
+            "The file's log-probabilities differ from the Keras model's by "
+            f"{difference:.3g}; at most {FLOAT_TOLERANCE} is rounding. A "
+            "layer behaves otherwise on TensorFlow: compare the backends."
+        )
+
+
+def _publish(made, path):
+    """Copy beside the goal, then rename: there is never half a file."""
+    beside = path.with_name(f".{path.name}.{os.getpid()}.part")
+    try:
+        shutil.copyfile(made, beside)
+        os.replace(beside, path)
+    finally:
+        beside.unlink(missing_ok=True)

@@ -1,0 +1,93 @@
+"""A task as a TensorFlow SavedModel, from any backend.
+
+For servers. One signature, `transcribe`: `samples`, float32 `(B, L)`, and
+`num_samples`, int32 `(B,)`, in; `token_ids`, int32 `(B, T)`, and
+`log_probabilities`, float32 `(B, T, V)`, out.
+"""
+
+import math
+import os
+import shutil
+import tempfile
+from pathlib import Path
+
+import numpy as np
+
+from keras_selfattn.export.child import (
+    ExportError,
+    require_tensorflow,
+    run_worker,
+    show,
+)
+from keras_selfattn.export.verify import compare, probe_waveforms
+from keras_selfattn.export.worker import OUTPUTS_FILE, SAVED_MODEL_FOLDER
+
+TOLERANCE = 1e-2
+
+
+def export_saved_model(task, path, progress=None):
+    """Write a speech recogniser as a SavedModel and check it.
+
+    Args:
+        task: SpeechRecognizer, on any backend.
+        path: str or path of the folder to make; it must not exist yet, or be
+            empty.
+        progress: called with lines of text; default: print them on stderr.
+
+    Returns:
+        float, the largest difference between its log-probabilities and those
+        of the Keras model.
+
+    Raises:
+        ValueError: the folder is there already and holds something.
+        ExportError (a ValueError): the export or its check failed; nothing
+            was written.
+        ImportError: TensorFlow is not installed.
+
+    Example:
+        >>> export_saved_model(task, "asr")
+        >>> run = tf.saved_model.load("asr").signatures["transcribe"]
+        >>> run(samples=samples, num_samples=lengths)["token_ids"]
+    """
+    progress = progress or show
+    path = Path(path)
+    if path.exists() and not (path.is_dir() and not any(path.iterdir())):
+        raise ValueError(
+            f"{path} is there already; give the name of a new folder."
+        )
+    if not path.absolute().parent.is_dir():
+        raise ValueError(
+            f"{path} cannot be written: its parent folder does not exist."
+        )
+    require_tensorflow()
+    waveforms = probe_waveforms(task.sampling_rate_hz, task.min_samples)
+    with tempfile.TemporaryDirectory(prefix="keras_selfattn-") as folder:
+        folder = Path(folder)
+        progress(f"exporting {path.name} as a SavedModel")
+        run_worker(task, {"kind": "saved_model"}, folder, waveforms, progress)
+        with np.load(folder / OUTPUTS_FILE) as found:
+            outputs = [
+                (found[f"token_ids/{i}"], found[f"log_probabilities/{i}"])
+                for i in range(len(waveforms))
+            ]
+        _, _, difference = compare(task, waveforms, outputs)
+        if not (math.isfinite(difference) and difference <= TOLERANCE):
+            raise ExportError(
+                "The SavedModel's log-probabilities differ from the Keras "
+                f"model's by {difference:.3g}; at most {TOLERANCE} is "
+                "rounding. A layer behaves otherwise on TensorFlow: compare "
+                "the backends."
+            )
+        _publish(folder / SAVED_MODEL_FOLDER, path)
+    progress(f"{path}: written (log-probabilities within {difference:.2g})")
+    return difference
+
+
+def _publish(made, path):
+    """Copy beside the goal, then rename: there is never half a folder."""
+    beside = path.with_name(f".{path.name}.{os.getpid()}.part")
+    try:
+        shutil.copytree(made, beside)
+        os.replace(beside, path)  # also over an empty folder
+    finally:
+        shutil.rmtree(beside, ignore_errors=True)
