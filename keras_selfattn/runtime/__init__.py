@@ -1,0 +1,22 @@
+"""What a device needs: numpy and ai-edge-litert, never Keras or a backend."""
+
+from importlib import import_module
+
+_HOMES = {
+    "ModelError": "keras_selfattn.runtime.transcriber",
+    "PresetError": "keras_selfattn.runtime.preset_folder",
+    "Transcriber": "keras_selfattn.runtime.transcriber",
+    "Transcript": "keras_selfattn.runtime.transcriber",
+}
+
+__all__ = sorted(_HOMES)
+
+
+def __getattr__(name):
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(_HOMES[name]), name)
+
+
+def __dir__():
+    return __all__

@@ -1,0 +1,280 @@
+"""Speech to text with one .tflite file, without Keras.
+
+Shapes: `L` samples, `T` output frames, `V` vocabulary entries (0 = blank).
+"""
+
+import json
+import math
+import time
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+
+from keras_selfattn.decoding.ctc import words_with_times
+from keras_selfattn.preprocessing.audio import (
+    check_samples,
+    read_audio,
+    split_at_silence,
+)
+from keras_selfattn.preprocessing.tokenizers import detokenize
+from keras_selfattn.runtime import metadata, preset_folder
+
+FORMAT = 1
+MODEL_FILE = "model.tflite"
+REQUIRED = (
+    "sampling_rate_hz",
+    "vocabulary",
+    "frame_seconds",
+    "min_samples",
+    "signature",
+)
+MAX_PIECE_SECONDS = 20.0
+
+
+class ModelError(ValueError):
+    """A .tflite file that this runtime cannot run; the message says why."""
+
+
+@dataclass(frozen=True)
+class Transcript:
+    """What was said, and how sure the model is of it.
+
+    Args:
+        text: the whole text.
+        words: list of `{"word", "start_s", "end_s", "confidence"}`.
+        tokens: list of `{"id", "token", "time_s", "confidence"}`; `time_s` is
+            when the token starts.
+        confidence: in [0, 1]; the geometric mean of the tokens' probabilities,
+            0 when nothing was recognised.
+        duration_s: length of the audio in seconds.
+        real_time_factor: seconds of computing for each second of audio (reading
+            the file is not counted); below 1 is faster than speech.
+    """
+
+    text: str
+    words: list
+    tokens: list
+    confidence: float
+    duration_s: float
+    real_time_factor: float
+
+    @property
+    def token_ids(self):
+        """The ids of the tokens in order, without blanks."""
+        return [token["id"] for token in self.tokens]
+
+    def to_dict(self, file=None):
+        """Return plain values ready for JSON; `file` is put first if given."""
+        head = {} if file is None else {"file": str(file)}
+        return head | asdict(self)
+
+    def json(self, file=None):
+        """Return `to_dict(file)` as one line of ASCII JSON."""
+        return json.dumps(self.to_dict(file))
+
+
+class Transcriber:
+    """Turns audio into text with an exported file.
+
+    It needs numpy, ai-edge-litert, soundfile and soxr; no Keras. Audio longer
+    than 20 seconds is cut at quiet places, each piece is transcribed, and times
+    count from the start of the whole; audio shorter than the model's shortest
+    input is padded with zeros. One object serves one thread.
+
+    Args:
+        source: str or path of a .tflite file that `task.export` wrote, or of a
+            preset folder (its `model.tflite` is checked against its sha256).
+        num_threads: int >= 1; threads the interpreter may use. Default 1.
+
+    Raises:
+        ModelError: not a .tflite file, not written by `task.export`, or it
+            needs operators that the runtime does not have.
+        PresetError: the folder is not a preset, or its file was changed.
+
+    Example:
+    ```python
+    from keras_selfattn import zoo
+    from keras_selfattn.runtime import Transcriber
+
+    transcriber = Transcriber(zoo.resolve("asr"))
+    print(transcriber.transcribe("speech.wav").text)
+    ```
+    """
+
+    def __init__(self, source, num_threads=1):
+        if type(num_threads) is not int or num_threads < 1:
+            raise ValueError(
+                f"num_threads is {num_threads!r}; expected an integer >= 1."
+            )
+        self.path = _model_path(source)
+        self.metadata = _read_metadata(self.path)
+        self.sampling_rate_hz = int(self.metadata["sampling_rate_hz"])
+        self.vocabulary = list(self.metadata["vocabulary"])
+        self.frame_seconds = float(self.metadata["frame_seconds"])
+        self.min_samples = int(self.metadata["min_samples"])
+        self._run = _signature_runner(
+            self.path, self.metadata["signature"], num_threads
+        )
+        self._try_out()
+
+    def transcribe(self, x, progress=None):
+        """Return the `Transcript` of one recording.
+
+        Args:
+            x: str or path of an audio file (any rate, any number of channels),
+                or float samples `(L,)` at `sampling_rate_hz`.
+            progress: called with (seconds done, seconds in all) after each
+                piece of at most 20 seconds; None for no calls.
+
+        Raises:
+            AudioError: the audio cannot be read, is empty, or is not finite.
+        """
+        rate = self.sampling_rate_hz
+        if isinstance(x, str) or hasattr(x, "__fspath__"):
+            samples = read_audio(x, rate)  # (L,)
+        else:
+            samples = check_samples(x, rate)  # (L,)
+        duration_s = len(samples) / rate
+        started = time.perf_counter()
+        texts, words, tokens = [], [], []
+        for start, stop in split_at_silence(samples, rate, MAX_PIECE_SECONDS):
+            piece = self._transcribe_piece(samples[start:stop], start / rate)
+            texts.append(piece[0])
+            words += piece[1]
+            tokens += piece[2]
+            if progress is not None:
+                progress(stop / rate, duration_s)
+        elapsed = time.perf_counter() - started
+        return Transcript(
+            text=" ".join(text for text in texts if text),
+            words=words,
+            tokens=tokens,
+            confidence=_geometric_mean([t["confidence"] for t in tokens]),
+            duration_s=duration_s,
+            real_time_factor=elapsed / duration_s,
+        )
+
+    def emissions(self, samples):
+        """Run the file once and return its two outputs, without batch axis.
+
+        Args:
+            samples: float32 `(L,)` at `sampling_rate_hz`, any L >= 1; padded
+                with zeros up to `min_samples`.
+
+        Returns:
+            Token ids int32 `(T,)`, each at the frame where it starts and 0
+            elsewhere, and log-probabilities float32 `(T, V)`.
+        """
+        missing = self.min_samples - len(samples)
+        if missing > 0:
+            samples = np.pad(samples, (0, missing))
+        # The interpreter allocates anew only when the length has changed.
+        try:
+            outputs = self._run(samples=samples[np.newaxis])
+        except (RuntimeError, ValueError) as error:
+            raise ModelError(
+                f"{_sentence(self.path, error)} It was given {len(samples)} "
+                f"samples. See what is in it: keras-selfattn lint {self.path}"
+            ) from None
+        return outputs["token_ids"][0], outputs["log_probabilities"][0]
+
+    def _try_out(self):
+        """Run the shortest input: what the file lacks shows here."""
+        silence = np.zeros(self.min_samples, "float32")
+        shapes = [output.shape for output in self.emissions(silence)]
+        num_frames = shapes[0][0]
+        expected = [(num_frames,), (num_frames, len(self.vocabulary))]
+        if shapes != expected:
+            raise ModelError(
+                f"{self.path} gives token_ids and log_probabilities of shapes "
+                f"{shapes[0]} and {shapes[1]}; expected {expected[0]} and "
+                f"{expected[1]} by the vocabulary in its metadata."
+            )
+
+    def _transcribe_piece(self, samples, offset_s):
+        emitted, log_probabilities = self.emissions(samples)
+        words = words_with_times(
+            emitted, log_probabilities, self.vocabulary, self.frame_seconds
+        )
+        for word in words:
+            word["start_s"] += offset_s
+            word["end_s"] += offset_s
+        tokens = [
+            {
+                "id": int(emitted[frame]),
+                "token": self.vocabulary[emitted[frame]],
+                "time_s": offset_s + float(frame) * self.frame_seconds,
+                "confidence": float(
+                    np.exp(log_probabilities[frame, emitted[frame]])
+                ),
+            }
+            for frame in np.flatnonzero(emitted)
+        ]
+        text = detokenize([t["id"] for t in tokens], self.vocabulary).strip()
+        return text, words, tokens
+
+
+def _model_path(source):
+    path = Path(source)
+    if path.is_dir():
+        return preset_folder.model_file(path, MODEL_FILE)
+    if not path.is_file():
+        raise ModelError(
+            f"{path} does not exist; expected a .tflite file or a preset "
+            "folder."
+        )
+    return path
+
+
+def _read_metadata(path):
+    try:
+        found = metadata.read(path)
+    except ValueError as error:
+        raise ModelError(_sentence(path, error)) from None
+    if found.get("format", 0) > FORMAT:
+        raise ModelError(
+            f"{path} is written in format {found['format']}; this version "
+            f"reads up to format {FORMAT}. Upgrade: pip install -U "
+            "keras-selfattn."
+        )
+    missing = [key for key in REQUIRED if key not in found]
+    if missing:
+        raise ModelError(
+            f"{path} is no speech recogniser: its metadata lacks "
+            f"{', '.join(missing)}."
+        )
+    return found
+
+
+def _signature_runner(path, signature, num_threads):
+    from ai_edge_litert.interpreter import Interpreter
+
+    try:
+        interpreter = Interpreter(str(path), num_threads=num_threads)
+        runner = interpreter.get_signature_runner(signature)
+    except (ValueError, RuntimeError) as error:
+        raise ModelError(_sentence(path, error)) from None
+    inputs = sorted(runner.get_input_details())
+    outputs = sorted(runner.get_output_details())
+    expected = ["samples"], ["log_probabilities", "token_ids"]
+    if (inputs, outputs) != expected:
+        raise ModelError(
+            f"{path} takes {inputs} and gives {outputs}; expected "
+            f"{expected[0]} and {expected[1]}."
+        )
+    return runner
+
+
+def _sentence(path, error):
+    message = " ".join(str(error).split()).rstrip(".")
+    head = "" if str(path) in message else f"{path} cannot be run: "
+    return f"{head}{message}."
+
+
+def _geometric_mean(values):
+    if not values:
+        return 0.0
+    return math.exp(
+        math.fsum(math.log(max(v, 1e-30)) for v in values) / len(values)
+    )
