@@ -1,0 +1,362 @@
+"""Times our speech recogniser beside its peers, on the same files.
+
+    python benchmarks/asr.py --data $KERAS_SELFATTN_DATA/speech \
+        --set speechocean762:test --utterances 200
+
+Systems: `ours` (keras_selfattn.runtime on a preset's .tflite), `pocketsphinx`
+(5.1.1 with its en-us model), `whisper` (tiny.en through faster-whisper with
+that package's defaults: beam 5, fallback temperatures) and `whisper-greedy`
+(its fastest setting). Each runs in a process of its own, one after another,
+on one thread, by `asr_systems.py`; a peer that lives in another environment
+is run with `--python whisper=/path/to/python`. What is measured:
+
+- real-time factor: seconds from samples to text / seconds of audio, over all
+  files (reading files is not counted);
+- word error rate over all files, after the same normalisation for everybody
+  (lower case, numbers spelled out, `[a-z' ]`; see `count_errors`);
+- peak memory: the most resident memory of the process;
+- start-up: from starting the process to the first text, the median of several
+  starts on one file, after one start that is not counted.
+
+All of it, texts included, is kept as JSON for `train/report.py`.
+"""
+
+import json
+import os
+import platform
+import random
+import re
+import shlex
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from keras_selfattn import zoo
+from keras_selfattn.data.corpora import read_manifest
+from keras_selfattn.metrics.error_rate import ErrorCounts, word_errors
+from keras_selfattn.preprocessing.transcripts import normalize_transcript
+
+HERE = Path(__file__).resolve().parent
+TITLES = {
+    "ours": "keras_selfattn runtime",
+    "pocketsphinx": "PocketSphinx 5.1.1 en-us",
+    "whisper": "Whisper tiny.en int8, faster-whisper, beam 5",
+    "whisper-greedy": "Whisper tiny.en int8, faster-whisper, greedy",
+}
+ONES = (
+    "zero one two three four five six seven eight nine ten eleven twelve "
+    "thirteen fourteen fifteen sixteen seventeen eighteen nineteen"
+).split()
+TENS = "twenty thirty forty fifty sixty seventy eighty ninety".split()
+
+
+class BenchmarkError(ValueError):
+    """What was asked for cannot be measured; the message says why."""
+
+
+def spell_number(digits: str) -> str:
+    """Returns a run of digits as words.
+
+    Up to four digits without a leading zero are read as a number, all else
+    digit by digit, as telephone numbers are.
+    """
+    if len(digits) > 4 or (digits[0] == "0" and len(digits) > 1):
+        return " ".join(ONES[int(digit)] for digit in digits)
+    number = int(digits)
+    if number < 20:
+        return ONES[number]
+    if number < 100:
+        tens, ones = divmod(number, 10)
+        return TENS[tens - 2] + (f" {ONES[ones]}" if ones else "")
+    size, name = (1000, "thousand") if number >= 1000 else (100, "hundred")
+    head, rest = divmod(number, size)
+    tail = f" {spell_number(str(rest))}" if rest else ""
+    return f"{spell_number(str(head))} {name}{tail}"
+
+
+def normalize_hypothesis(text: str, one_by_one: bool = False) -> str:
+    """Returns what any system wrote in the form of the references.
+
+    Numbers are spelled out, as numbers or digit by digit; letters of other
+    scripts, which no reference here has, end a word.
+    """
+    if one_by_one:
+        text = re.sub(r"(?<=[0-9])(?=[0-9])", " ", text)
+    text = re.sub(r"(?<=[0-9]),(?=[0-9]{3})", "", text)
+    text = re.sub(r"[0-9]+", lambda m: f" {spell_number(m[0])} ", text)
+    text = re.sub(r"[^\W_a-zA-Z\u00c0-\u024f]", " ", text)
+    return normalize_transcript(text)
+
+
+def count_errors(reference: str, text: str) -> ErrorCounts:
+    """Counts word errors; of two readings of a number the better one counts.
+
+    "291" may have been said as a number or digit by digit, and only the
+    reference knows: a system that writes digits must not lose by it.
+    """
+    return min(
+        (
+            word_errors(reference, normalize_hypothesis(text, one_by_one))
+            for one_by_one in (False, True)
+        ),
+        key=lambda counts: counts.errors,
+    )
+
+
+def draw(data: Path, named: str, utterances: int, seed: int) -> list:
+    """Draws utterances of a CORPUS:SPLIT, the same for the same seed."""
+    corpus, _, split = named.partition(":")
+    if not corpus or not split:
+        raise BenchmarkError(
+            f"--set {named!r}: expected CORPUS:SPLIT, such as fsdd:test."
+        )
+    examples = read_manifest(data / corpus, split)
+    drawn = random.Random(seed).sample(examples, min(utterances, len(examples)))
+    return sorted(drawn, key=lambda example: str(example.path))
+
+
+def run_system(system: str, python: str, files: list[str], model: str) -> dict:
+    """Runs one system over the files in a child process.
+
+    Returns:
+        What `asr_systems.py` wrote, or `{"error": ...}` where it could not.
+    """
+    with tempfile.TemporaryDirectory() as scratch:
+        job, result = Path(scratch, "job.json"), Path(scratch, "result.json")
+        environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+        if system == "ours":
+            root = [str(HERE.parent), environment.get("PYTHONPATH", "")]
+            environment["PYTHONPATH"] = os.pathsep.join(filter(None, root))
+        else:
+            environment.pop("PYTHONPATH", None)
+        job.write_text(
+            json.dumps(
+                {
+                    "files": files,
+                    "model": model if system == "ours" else "",
+                    "started_at": time.time(),
+                }
+            ),
+            encoding="utf8",
+        )
+        script = str(HERE / "asr_systems.py")
+        try:
+            child = subprocess.run(
+                [python, script, system, str(job), str(result)],
+                env=environment,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.PIPE,
+                text=True,
+                errors="replace",
+            )
+        except OSError as error:
+            return {"error": f"{python} cannot be started: {error.strerror}"}
+        if child.returncode:
+            lines = child.stderr.strip().splitlines() or ["no message"]
+            return {"error": lines[-1]}
+        return json.loads(result.read_text(encoding="utf8"))
+
+
+def summarize(result: dict, references: list[str], starts: list[float]) -> dict:
+    """Returns the figures of one system's run."""
+    spoken = [normalize_transcript(text) for text in references]
+    heard = [utterance["text"] for utterance in result["utterances"]]
+    counts = sum(map(count_errors, spoken, heard), ErrorCounts())
+    audio_s = sum(u["audio_s"] for u in result["utterances"])
+    compute_s = sum(u["compute_s"] for u in result["utterances"])
+    return {
+        "words": counts.reference_length,
+        "word_errors": counts.errors,
+        "wer": counts.rate,
+        "audio_s": audio_s,
+        "compute_s": compute_s,
+        "real_time_factor": compute_s / audio_s,
+        "peak_memory_bytes": result["peak_memory_bytes"],
+        "start_up_s": statistics.median(starts),
+        "start_ups_s": starts,
+    }
+
+
+def measure(system, python, examples, model, starts) -> dict:
+    """Runs one system: `starts` times on one file, then on all of them."""
+    entry = {"title": TITLES[system]}
+    files = [str(example.path) for example in examples]
+    first = []
+    for _ in range(starts + 1):
+        result = run_system(system, python, files[:1], model)
+        if "error" in result:
+            return {**entry, "error": result["error"]}
+        first.append(result["first_result_s"])
+    result = run_system(system, python, files, model)
+    if "error" in result:
+        return {**entry, "error": result["error"]}
+    references = [example.text for example in examples]
+    entry["summary"] = summarize(result, references, first[1:])
+    entry["texts"] = [u["text"] for u in result["utterances"]]
+    return entry
+
+
+def parse_pythons(options: list[str]) -> dict[str, str]:
+    """Reads `PATH` (for every peer) and `SYSTEM=PATH` into one mapping."""
+    pythons = dict.fromkeys(TITLES, sys.executable)
+    for option in sorted(options, key=lambda text: "=" in text):
+        system, equals, path = option.partition("=")
+        if not equals:
+            pythons.update(dict.fromkeys(set(TITLES) - {"ours"}, option))
+        elif system in TITLES:
+            pythons[system] = path
+        else:
+            raise BenchmarkError(
+                f"--python {option}: no system {system!r}; there are "
+                f"{', '.join(TITLES)}."
+            )
+    return pythons
+
+
+def processor() -> str:
+    """Returns the name of this machine's processor."""
+    try:
+        text = Path("/proc/cpuinfo").read_text(encoding="utf8")
+        found = re.search(r"model name\s*:\s*(.+)", text)
+    except OSError:
+        found = None
+    name = found[1] if found else platform.processor() or platform.machine()
+    return f"{name.strip()}, {platform.system()}"
+
+
+def show(systems: dict[str, dict], console: Console) -> None:
+    """Prints the table, with how many times as much as ours in brackets."""
+    ours = systems.get("ours", {}).get("summary")
+    table = Table(title="One thread, the same files")
+    table.add_column("system", no_wrap=True)
+    for header in ("WER %", "real-time factor", "peak MiB", "start-up s"):
+        table.add_column(header, justify="right")
+
+    def cell(summary, key, scale, form):
+        text = format(summary[key] * scale, form)
+        if ours and summary is not ours and ours[key]:
+            text += f" ({summary[key] / ours[key]:.1f}x)"
+        return text
+
+    for name, system in systems.items():
+        if "error" in system:
+            table.add_row(name, "-", "-", "-", "-")
+            continue
+        summary = system["summary"]
+        table.add_row(
+            system["title"],
+            cell(summary, "wer", 100, ".1f"),
+            cell(summary, "real_time_factor", 1, ".4f"),
+            cell(summary, "peak_memory_bytes", 2**-20, ".0f"),
+            cell(summary, "start_up_s", 1, ".2f"),
+        )
+    console.print(table)
+    for name, system in systems.items():
+        if "error" in system:
+            console.print(f"{name} did not run: {system['error']}")
+
+
+def model_file(preset: str) -> Path:
+    """Returns the .tflite of a preset, or the file itself."""
+    path = Path(preset)
+    if path.suffix != ".tflite":
+        path = zoo.resolve(preset) / "model.tflite"
+    if not path.is_file():
+        raise BenchmarkError(f"{path}: no such file.")
+    return path.resolve()
+
+
+def main(
+    data: Annotated[Path, typer.Option(help="Folder of manifest folders.")],
+    named: Annotated[
+        str, typer.Option("--set", help="CORPUS:SPLIT to draw from.")
+    ] = "speechocean762:test",
+    utterances: Annotated[
+        int, typer.Option(min=1, help="How many to draw.")
+    ] = 200,
+    seed: Annotated[int, typer.Option(help="Seed of the draw.")] = 1,
+    preset: Annotated[
+        str, typer.Option(help="Preset or .tflite that stands for ours.")
+    ] = "asr",
+    system: Annotated[
+        list[str] | None,
+        typer.Option(help="Only this system; may be repeated."),
+    ] = None,
+    python: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="[SYSTEM=]PATH",
+            help="Python that runs the peers, or one of them.",
+        ),
+    ] = None,
+    starts: Annotated[
+        int, typer.Option(min=1, help="Starts that are timed.")
+    ] = 3,
+    json_out: Annotated[
+        Path | None, typer.Option("--json", help="Keep the result here.")
+    ] = None,
+) -> None:
+    """Prints and keeps error rate, speed, memory and start-up, side by side."""
+    # Wide, so that a log file keeps a row on a line.
+    console = Console(width=None if Console().is_terminal else 120)
+    progress = Console(stderr=True)
+    try:
+        chosen = system or list(TITLES)
+        if unknown := sorted(set(chosen) - set(TITLES)):
+            raise BenchmarkError(
+                f"no system {unknown}; there are {', '.join(TITLES)}."
+            )
+        pythons = parse_pythons(python or [])
+        model = model_file(preset) if "ours" in chosen else None
+        examples = draw(data, named, utterances, seed)
+    except ValueError as error:
+        typer.echo(f"error: {error}", err=True)
+        raise typer.Exit(2) from None
+    systems = {}
+    for name in chosen:
+        with progress.status(f"{name}: {len(examples)} utterances"):
+            systems[name] = measure(
+                name, pythons[name], examples, str(model), starts
+            )
+    show(systems, console)
+    if json_out:
+        corpus, _, split = named.partition(":")
+        options = ["--set", named, "--utterances", str(utterances)]
+        options += ["--seed", str(seed), "--preset", preset]
+        ran = [s["summary"] for s in systems.values() if "summary" in s]
+        result = {
+            "format": 1,
+            "machine": processor(),
+            "command": "python benchmarks/asr.py --data "
+            "$KERAS_SELFATTN_DATA/speech " + shlex.join(options),
+            "data": {
+                "dataset": corpus,
+                "split": split,
+                "seed": seed,
+                "utterances": len(examples),
+                "audio_s": ran[0]["audio_s"] if ran else 0.0,
+                "files": [
+                    example.path.relative_to(data / corpus).as_posix()
+                    for example in examples
+                ],
+            },
+            "systems": systems,
+        }
+        json_out.parent.mkdir(parents=True, exist_ok=True)
+        text = json.dumps(result, indent=1, ensure_ascii=False) + "\n"
+        json_out.write_text(text, encoding="utf8")
+    if not any("summary" in entry for entry in systems.values()):
+        raise typer.Exit(1)
+
+
+if __name__ == "__main__":
+    typer.run(main)

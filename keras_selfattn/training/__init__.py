@@ -1,0 +1,1 @@
+"""Training: schedules, exact checkpoints, logs, curves."""

@@ -1,0 +1,63 @@
+"""Learning rates over the steps of a training."""
+
+import math
+
+import keras
+from keras import ops
+
+
+@keras.saving.register_keras_serializable(package="keras_selfattn")
+class WarmupCosine(keras.optimizers.schedules.LearningRateSchedule):
+    """Linear warm-up to the peak, then half a cosine down to the end.
+
+    Reference: Loshchilov and Hutter 2017 (arXiv:1608.03983), section 3,
+    without restarts; warm-up as in Vaswani et al. 2017 (arXiv:1706.03762),
+    section 5.3.
+
+    Args:
+        peak: float > 0, highest learning rate.
+        total_steps: int, steps of the whole training.
+        warmup_steps: int < total_steps, steps up to the peak.
+        final_fraction: float in [0, 1], last rate as a part of the peak.
+
+    Raises:
+        ValueError: where the steps do not fit together.
+
+    Example:
+        >>> schedule = WarmupCosine(1e-3, total_steps=1000, warmup_steps=100)
+        >>> float(schedule(100))
+        0.001
+    """
+
+    def __init__(self, peak, total_steps, warmup_steps, final_fraction=0.02):
+        if peak <= 0 or not 0 <= warmup_steps < total_steps:
+            raise ValueError(
+                f"peak={peak}, warmup_steps={warmup_steps}, total_steps="
+                f"{total_steps}: expected peak > 0 and 0 <= warmup_steps < "
+                "total_steps."
+            )
+        self.peak = peak
+        self.total_steps = total_steps
+        self.warmup_steps = warmup_steps
+        self.final_fraction = final_fraction
+
+    def __call__(self, step):
+        step = ops.cast(step, "float32")
+        rising = (step + 1) / (self.warmup_steps + 1)
+        done = (step - self.warmup_steps) / (
+            self.total_steps - self.warmup_steps
+        )
+        done = ops.clip(done, 0.0, 1.0)
+        cosine = 0.5 * (1 + ops.cos(math.pi * done))
+        falling = self.final_fraction + (1 - self.final_fraction) * cosine
+        return self.peak * ops.where(
+            step < self.warmup_steps, rising, falling
+        )
+
+    def get_config(self):
+        return {
+            "peak": self.peak,
+            "total_steps": self.total_steps,
+            "warmup_steps": self.warmup_steps,
+            "final_fraction": self.final_fraction,
+        }

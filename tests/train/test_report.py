@@ -1,0 +1,155 @@
+import json
+
+import pytest
+from typer.testing import CliRunner
+
+RESULT = {
+    "dataset": "speechocean762",
+    "split": "test",
+    "utterances": 1260,
+    "words": 8000,
+    "wer": 0.5234,
+    "cer": 0.2567,
+    "file": "model.tflite",
+    "file_sha256": "ab",
+    "command": "python train/evaluate_asr.py --preset asr",
+}
+README = """# Title
+<!-- report:results -->
+old
+<!-- /report -->
+text <!-- not a block -->
+<!-- report:benchmark -->
+<!-- /report -->
+"""
+
+
+@pytest.fixture
+def report(load_script):
+    return load_script("train/report.py")
+
+
+@pytest.fixture
+def checkout(tmp_path):
+    """A small checkout: README.md and a zoo with one measured preset."""
+    folder = tmp_path / "zoo/asr/small"
+    folder.mkdir(parents=True)
+    (tmp_path / "README.md").write_text(README, encoding="utf8")
+    for path, content in {
+        tmp_path / "zoo/index.json": {
+            "presets": {"small": {"folder": "asr/small"}}
+        },
+        folder / "preset.json": {"files": {"model.tflite": {"sha256": "ab"}}},
+        folder / "metrics.json": {"format": 1, "results": [RESULT]},
+    }.items():
+        path.write_text(json.dumps(content), encoding="utf8")
+    (folder / "card.md").write_text(
+        "<!-- report:results -->\n<!-- /report -->\n", encoding="utf8"
+    )
+    return tmp_path
+
+
+def run(report, *options):
+    app = report.typer.Typer()
+    app.command()(report.main)
+    return CliRunner().invoke(app, [str(option) for option in options])
+
+
+def test_writes_the_figures_between_the_markers_only(report, checkout):
+    result = run(report, "--root", checkout)
+    assert result.exit_code == 0, result.output
+    text = (checkout / "README.md").read_text(encoding="utf8")
+    row = (
+        "| `small` | `model.tflite` | speechocean762 test | 1,260 | 8,000 "
+        "| 52.3 | 25.7 |"
+    )
+    assert row in text
+    assert RESULT["command"] in text
+    assert "old" not in text
+    assert text.startswith("# Title\n")
+    assert "text <!-- not a block -->" in text
+    assert "has not been run yet" in text
+    card = (checkout / "zoo/asr/small/card.md").read_text(encoding="utf8")
+    assert row in card
+
+
+def test_check_changes_nothing_and_fails_until_it_is_written(report, checkout):
+    stale = run(report, "--root", checkout, "--check")
+    assert stale.exit_code == 1
+    assert "README.md is out of date" in stale.output
+    assert (checkout / "README.md").read_text(encoding="utf8") == README
+    run(report, "--root", checkout)
+    assert run(report, "--root", checkout, "--check").exit_code == 0
+
+
+def test_a_second_run_writes_nothing(report, checkout):
+    assert "wrote README.md" in run(report, "--root", checkout).output
+    assert run(report, "--root", checkout).output == ""
+
+
+def test_a_figure_of_another_file_is_an_error(report, checkout):
+    other = {"files": {"model.tflite": {"sha256": "cd"}}}
+    (checkout / "zoo/asr/small/preset.json").write_text(json.dumps(other))
+    with pytest.raises(report.ReportError, match="the preset ships cd"):
+        report.stale_files(checkout)
+    assert run(report, "--root", checkout).exit_code == 2
+
+
+def test_a_result_that_lacks_a_key_is_named(report, checkout):
+    lacking = {key: RESULT[key] for key in RESULT if key != "words"}
+    (checkout / "zoo/asr/small/metrics.json").write_text(
+        json.dumps({"results": [lacking]})
+    )
+    with pytest.raises(report.ReportError, match="words"):
+        report.stale_files(checkout)
+
+
+@pytest.mark.parametrize(
+    "text, message",
+    [
+        ("<!-- report:unheard -->\n<!-- /report -->\n", "unheard"),
+        ("<!-- report:results -->\nno end\n", "closes"),
+    ],
+)
+def test_bad_markers_are_errors(report, text, message):
+    with pytest.raises(report.ReportError, match=message):
+        report.fill(text, "README.md", {"results": "x"})
+
+
+def test_the_benchmark_table_gives_ratios_to_ours(report):
+    def system(title, rtf):
+        return {
+            "title": title,
+            "summary": {
+                "wer": 0.5,
+                "real_time_factor": rtf,
+                "peak_memory_bytes": 100 * 2**20,
+                "start_up_s": 0.5,
+            },
+        }
+
+    text = report.render_benchmark(
+        {
+            "systems": {
+                "ours": system("ours", 0.01),
+                "whisper": system("Whisper", 0.2),
+                "pocketsphinx": {"title": "PocketSphinx", "error": "missing"},
+            },
+            "data": {
+                "utterances": 3,
+                "audio_s": 90.0,
+                "dataset": "d",
+                "split": "test",
+                "seed": 1,
+            },
+            "machine": "m",
+            "command": "python benchmarks/asr.py",
+        }
+    )
+    assert "| Whisper | 50.0 | 0.2000 | 20.0 | 100 | 0.50 |" in text
+    assert "| pocketsphinx | not run |" in text
+    assert "3 utterances (1.5 min) of d test" in text
+
+
+def test_the_tables_of_this_checkout_are_up_to_date(report, repository):
+    assert not [path.name for path in report.stale_files(repository)]

@@ -1,0 +1,319 @@
+"""Measures a speech preset, as a device runs it, on recorded speech.
+
+    python train/evaluate_asr.py --preset asr \
+        --data $KERAS_SELFATTN_DATA/speech \
+        --set speechocean762:test --set fsdd:test
+
+The `.tflite` is run by `keras_selfattn.runtime` (LiteRT, one thread), as
+`keras-selfattn transcribe` does. Each `--set CORPUS:SPLIT` is a folder with a
+`manifest.tsv`. Both sides are normalised by `normalize_transcript`; rates are
+over all words and characters of a set, not means over utterances.
+
+`--update-metrics` enters the figures, with the sha256 of the file and this
+command, into the preset's metrics.json, from which `train/report.py` writes
+the tables. `--compare OTHER` runs OTHER (a preset or .tflite, or `keras`: the
+preset's own weights in Keras on the backend of KERAS_BACKEND) on the same
+files and counts the utterances whose tokens are all equal.
+"""
+
+import json
+import shlex
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.markup import escape
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    TextColumn,
+    TimeRemainingColumn,
+)
+from rich.table import Table
+
+from keras_selfattn import zoo
+from keras_selfattn.data.corpora import read_manifest
+from keras_selfattn.metrics.error_rate import ErrorRate
+from keras_selfattn.preprocessing.transcripts import normalize_transcript
+from keras_selfattn.runtime import Transcriber
+from keras_selfattn.runtime.preset_folder import sha256
+
+
+class EvaluationError(ValueError):
+    """What was asked for cannot be measured; the message says why."""
+
+
+@dataclass(frozen=True)
+class Source:
+    """What is measured.
+
+    Args:
+        file: the .tflite.
+        folder: the preset folder it belongs to, None for a lone .tflite.
+    """
+
+    file: Path
+    folder: Path | None
+
+
+def find_source(preset: str, file: str = "model.tflite") -> Source:
+    """Finds the .tflite named by a preset, a preset folder or its own path.
+
+    Raises:
+        EvaluationError: there is no such file.
+        PresetError: there is no such preset.
+    """
+    if preset.endswith(".tflite"):
+        source = Source(Path(preset), None)
+    else:
+        folder = zoo.resolve(preset)
+        source = Source(folder / file, folder)
+    if not source.file.is_file():
+        raise EvaluationError(f"{source.file}: there is no such file.")
+    return source
+
+
+def parse_set(named: str) -> tuple[str, str]:
+    """Reads `CORPUS:SPLIT`."""
+    corpus, _, split = named.partition(":")
+    if not corpus or not split:
+        raise EvaluationError(
+            f"--set {named}: expected CORPUS:SPLIT, such as fsdd:test."
+        )
+    return corpus, split
+
+
+def read_set(data: Path, named: str, limit: int | None) -> list:
+    """Reads the utterances of a CORPUS:SPLIT, the first `limit` of them."""
+    corpus, split = parse_set(named)
+    examples = read_manifest(data / corpus, split)
+    if not examples:
+        raise EvaluationError(f"--set {named} has no utterances.")
+    return examples[:limit]
+
+
+def measure(transcriber, examples, other=None, advance=None) -> dict:
+    """Transcribes every example and counts errors.
+
+    Args:
+        transcriber: has `transcribe(path)` that gives text, token_ids,
+            duration_s and real_time_factor (a `runtime.Transcriber`).
+        examples: list of `SpeechExample`.
+        other: None, or a function of a path that gives token ids to compare.
+        advance: None, or a function called after each example.
+
+    Returns:
+        dict of counts, rates, the real-time factor, and one entry per
+        utterance under "texts".
+    """
+    errors = ErrorRate()
+    texts, unequal = [], []
+    audio_s = compute_s = 0.0
+    for example in examples:
+        heard = transcriber.transcribe(example.path)
+        reference = normalize_transcript(example.text)
+        hypothesis = normalize_transcript(heard.text)
+        errors.update(reference, hypothesis)
+        texts.append(
+            {
+                "file": example.path.name,
+                "reference": reference,
+                "hypothesis": hypothesis,
+            }
+        )
+        audio_s += heard.duration_s
+        compute_s += heard.duration_s * heard.real_time_factor
+        if other is not None:
+            expected = [int(token) for token in heard.token_ids]
+            found = [int(token) for token in other(example.path)]
+            if found != expected:
+                unequal.append(example.path.name)
+        if advance is not None:
+            advance()
+    result = {
+        **errors.result(),
+        "characters": errors.characters.reference_length,
+        "audio_s": audio_s,
+        "real_time_factor": compute_s / audio_s,
+        "texts": texts,
+    }
+    if other is not None:
+        result["equal"] = len(examples) - len(unequal)
+        result["unequal"] = unequal
+    return result
+
+
+def tokens_of(other: str, source: Source):
+    """Returns the function of a path whose tokens are to be compared."""
+    if other == "keras":
+        if source.folder is None:
+            raise EvaluationError(
+                "--compare keras needs the preset's weights: give --preset a "
+                "preset name or folder, not a .tflite."
+            )
+        task = zoo.load(source.folder)
+        return lambda path: task.transcribe(path, details=True)["token_ids"]
+    transcriber = Transcriber(find_source(other).file, num_threads=1)
+    return lambda path: transcriber.transcribe(path).token_ids
+
+
+def command_line(preset: str, sets: list[str], file: str) -> str:
+    """Returns the command that prints these figures, on any machine."""
+    words = ["--preset", preset]
+    if file != "model.tflite":
+        words += ["--file", file]
+    words += [word for named in sets for word in ("--set", named)]
+    head = "python train/evaluate_asr.py --data $KERAS_SELFATTN_DATA/speech"
+    return f"{head} {shlex.join(words)}"
+
+
+def metrics_entry(
+    named: str, result: dict, file: Path, sha: str, command: str
+) -> dict:
+    """Returns what metrics.json keeps of one measured set."""
+    corpus, split = parse_set(named)
+    return {
+        "dataset": corpus,
+        "split": split,
+        "utterances": result["utterances"],
+        "words": result["words"],
+        "wer": round(result["wer"], 6),
+        "cer": round(result["cer"], 6),
+        "file": file.name,
+        "file_sha256": sha,
+        "command": command,
+    }
+
+
+def update_metrics(folder: Path, entries: list[dict]) -> Path:
+    """Replaces or adds entries, by data set, split and file; sorted."""
+
+    def key(entry):
+        return entry["file"], entry["dataset"], entry["split"]
+
+    path = folder / "metrics.json"
+    metrics = {"format": 1, "results": []}
+    if path.is_file():
+        metrics = json.loads(path.read_text(encoding="utf8"))
+    kept = {key(entry): entry for entry in metrics.get("results", [])}
+    kept.update((key(entry), entry) for entry in entries)
+    metrics["results"] = [kept[place] for place in sorted(kept)]
+    text = json.dumps(metrics, indent=2, ensure_ascii=False) + "\n"
+    part = path.with_suffix(".part")
+    part.write_text(text, encoding="utf8")
+    part.replace(path)
+    return path
+
+
+def show(results: dict[str, dict], title: str, console: Console) -> None:
+    """Prints the results as a table."""
+    compared = any("equal" in result for result in results.values())
+    table = Table(title=title)
+    table.add_column("set")
+    headers = ["utterances", "words", "WER %", "CER %"]
+    headers += ["subs", "del", "ins", "real-time factor"]
+    for header in headers + (["equal tokens"] if compared else []):
+        table.add_column(header, justify="right")
+    for named, result in results.items():
+        row = [
+            named,
+            str(result["utterances"]),
+            str(result["words"]),
+            f"{100 * result['wer']:.2f}",
+            f"{100 * result['cer']:.2f}",
+            str(result["substitutions"]),
+            str(result["deletions"]),
+            str(result["insertions"]),
+            f"{result['real_time_factor']:.4f}",
+        ]
+        if compared:
+            row.append(f"{result['equal']}/{result['utterances']}")
+        table.add_row(*row)
+    console.print(table)
+    for named, result in results.items():
+        if result.get("unequal"):
+            first = ", ".join(result["unequal"][:5])
+            console.print(f"{named}: tokens differ on {escape(first)}")
+
+
+def main(
+    sets: Annotated[
+        list[str], typer.Option("--set", help="CORPUS:SPLIT; repeatable.")
+    ],
+    data: Annotated[Path, typer.Option(help="Folder of manifest folders.")],
+    preset: Annotated[
+        str, typer.Option(help="Preset name, folder or .tflite.")
+    ] = "asr",
+    file: Annotated[
+        str, typer.Option(help="Which .tflite of the preset folder.")
+    ] = "model.tflite",
+    compare: Annotated[
+        str | None,
+        typer.Option(help="Preset, .tflite or `keras` to compare tokens with."),
+    ] = None,
+    limit: Annotated[
+        int | None, typer.Option(min=1, help="Only the first N of each set.")
+    ] = None,
+    json_out: Annotated[
+        Path | None,
+        typer.Option("--json", help="Keep the figures and all texts here."),
+    ] = None,
+    update: Annotated[
+        bool,
+        typer.Option("--update-metrics", help="Enter into metrics.json."),
+    ] = False,
+) -> None:
+    """Prints WER, CER and speed of a preset on CORPUS:SPLIT sets."""
+    # Wide, so that a log file keeps a row on a line.
+    console = Console(width=None if Console().is_terminal else 120)
+    notes = Console(stderr=True)
+    try:
+        source = find_source(preset, file)
+        if update and (limit or source.folder is None):
+            raise EvaluationError(
+                "--update-metrics wants a preset, and whole sets: leave out "
+                "--limit, and give a preset name or folder."
+            )
+        examples = {named: read_set(data, named, limit) for named in sets}
+        transcriber = Transcriber(source.file, num_threads=1)
+        other = tokens_of(compare, source) if compare else None
+        results = {}
+        with Progress(
+            TextColumn("{task.description}"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TimeRemainingColumn(),
+            console=notes,
+            transient=True,
+        ) as progress:
+            for named, spoken in examples.items():
+                bar = progress.add_task(named, total=len(spoken))
+                results[named] = measure(
+                    transcriber,
+                    spoken,
+                    other,
+                    advance=lambda bar=bar: progress.advance(bar),
+                )
+    except (ValueError, ImportError) as error:
+        typer.echo(f"error: {error}", err=True)
+        raise typer.Exit(2) from None
+    sha = sha256(source.file)
+    show(results, f"{source.file.name}, sha256 {sha[:12]}", console)
+    command = command_line(preset, sets, file)
+    entries = [
+        metrics_entry(named, result, source.file, sha, command)
+        for named, result in results.items()
+    ]
+    if json_out:
+        json_out.parent.mkdir(parents=True, exist_ok=True)
+        text = json.dumps({"results": results}, indent=1, ensure_ascii=False)
+        json_out.write_text(text + "\n", encoding="utf8")
+    if update:
+        typer.echo(f"wrote {update_metrics(source.folder, entries)}", err=True)
+
+
+if __name__ == "__main__":
+    typer.run(main)

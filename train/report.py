@@ -1,0 +1,279 @@
+"""Writes the results tables of README.md and of the model cards.
+
+    python train/report.py            # rewrites what is out of date
+    python train/report.py --check    # changes nothing; exit status 1 if stale
+
+Figures live in one place: `zoo/<task>/<preset>/metrics.json` (written by the
+evaluation scripts), `benchmarks/results/asr.json` (written by the benchmark)
+and `benchmarks/peers.json` (other systems, each with its source). What stands
+between `<!-- report:NAME -->` and `<!-- /report -->` is generated from them;
+NAME is `results`, `peers` or `benchmark`. In a card, `results` is that
+preset's own. A figure measured on another file than the one the preset ships
+is an error.
+
+This script reads data only; it needs neither keras_selfattn nor Keras.
+"""
+
+import json
+import re
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+ROOT = Path(__file__).resolve().parent.parent
+BLOCK = re.compile(
+    r"(<!-- report:(?P<name>[a-z]+) -->\n).*?(<!-- /report -->)", re.DOTALL
+)
+RESULT_KEYS = {
+    "dataset",
+    "split",
+    "utterances",
+    "words",
+    "wer",
+    "cer",
+    "file",
+    "file_sha256",
+    "command",
+}
+
+
+class ReportError(ValueError):
+    """A figures file that does not say what a table needs."""
+
+
+@dataclass(frozen=True)
+class Preset:
+    """One preset folder: its name and its measured results."""
+
+    name: str
+    folder: Path
+    results: list[dict]
+
+
+def read_presets(zoo: Path) -> list[Preset]:
+    """Reads the metrics of every preset named in `zoo/index.json`.
+
+    Raises:
+        ReportError: a result lacks a key, or was measured on a file whose
+            sha256 is not the one in preset.json.
+    """
+    index = zoo / "index.json"
+    if not index.is_file():
+        return []
+    presets = []
+    for name, entry in sorted(read_json(index)["presets"].items()):
+        folder = zoo / entry["folder"]
+        metrics = folder / "metrics.json"
+        results = read_json(metrics)["results"] if metrics.is_file() else []
+        files = read_json(folder / "preset.json")["files"]
+        for result in results:
+            lacking = sorted(RESULT_KEYS - result.keys())
+            if lacking:
+                raise ReportError(f"{metrics}: a result lacks {lacking}.")
+            shipped = files.get(result["file"], {}).get("sha256")
+            if shipped != result["file_sha256"]:
+                raise ReportError(
+                    f"{metrics}: {result['dataset']}:{result['split']} was "
+                    f"measured on a {result['file']} with sha256 "
+                    f"{result['file_sha256']}, but the preset ships {shipped}."
+                    f" Measure again: {result['command']}"
+                )
+        presets.append(Preset(name, folder, results))
+    return presets
+
+
+def read_json(path: Path) -> dict:
+    """Reads one JSON object."""
+    try:
+        return json.loads(path.read_text(encoding="utf8"))
+    except (OSError, json.JSONDecodeError) as error:
+        raise ReportError(f"{path} cannot be read as JSON: {error}") from None
+
+
+def table(header: list[str], rows: list[list[str]], left: int = 1) -> str:
+    """Returns a Markdown table; all but the first `left` columns lean right."""
+    rule = ["---"] * left + ["---:"] * (len(header) - left)
+    lines = [header, rule, *rows]
+    return "".join("| " + " | ".join(line) + " |\n" for line in lines)
+
+
+def percent(value: float) -> str:
+    """Returns a fraction as per cent with one decimal."""
+    return f"{100 * value:.1f}"
+
+
+def render_results(presets: list[Preset]) -> str:
+    """Returns the table of error rates, and the commands that print them."""
+    rows, commands = [], []
+    for preset in presets:
+        for result in preset.results:
+            rows.append(
+                [
+                    f"`{preset.name}`",
+                    f"`{result['file']}`",
+                    f"{result['dataset']} {result['split']}",
+                    f"{result['utterances']:,}",
+                    f"{result['words']:,}",
+                    percent(result["wer"]),
+                    percent(result["cer"]),
+                ]
+            )
+            if result["command"] not in commands:
+                commands.append(result["command"])
+    if not rows:
+        return "\nNo preset has been measured yet.\n\n"
+    header = [
+        "preset",
+        "file",
+        "data",
+        "utterances",
+        "words",
+        "WER %",
+        "CER %",
+    ]
+    text = "\n" + table(header, rows, left=3)
+    text += "\nThe commands that print these figures:\n\n```bash\n"
+    return text + "\n".join(commands) + "\n```\n\n"
+
+
+def render_peers(peers: list[dict]) -> str:
+    """Returns the table of other systems' error rates, with sources."""
+    if not peers:
+        return "\nNo other system is on record.\n\n"
+    rows = [
+        [
+            peer["system"],
+            peer["data"],
+            peer["source"],
+            f"{peer['utterances']:,}" if peer.get("utterances") else "",
+            percent(peer["wer"]),
+        ]
+        for peer in peers
+    ]
+    header = ["system", "data", "source", "utterances", "WER %"]
+    return "\n" + table(header, rows, left=3) + "\n"
+
+
+def render_benchmark(result: dict | None) -> str:
+    """Returns the side-by-side table of the last kept benchmark run."""
+    if result is None:
+        return "\nThe benchmark has not been run yet.\n\n"
+    ours = result["systems"].get("ours", {}).get("summary")
+    rows = []
+    for name, system in result["systems"].items():
+        if "summary" not in system:
+            rows.append([name, "not run", *[""] * 4])
+            continue
+        summary = system["summary"]
+        times = ""
+        if ours:
+            times = summary["real_time_factor"] / ours["real_time_factor"]
+            times = f"{times:.1f}"
+        rows.append(
+            [
+                system["title"],
+                percent(summary["wer"]),
+                f"{summary['real_time_factor']:.4f}",
+                times,
+                f"{summary['peak_memory_bytes'] / 2**20:.0f}",
+                f"{summary['start_up_s']:.2f}",
+            ]
+        )
+    header = [
+        "system",
+        "WER %",
+        "real-time factor",
+        "times ours",
+        "peak memory, MiB",
+        "start-up, s",
+    ]
+    drawn = result["data"]
+    return (
+        f"\n{drawn['utterances']} utterances ({drawn['audio_s'] / 60:.1f} "
+        f"min) of {drawn['dataset']} {drawn['split']}, drawn with seed "
+        f"{drawn['seed']}; one thread; {result['machine']}.\n\n"
+        + table(header, rows)
+        + f"\n```bash\n{result['command']}\n```\n\n"
+    )
+
+
+def fill(text: str, source: str, blocks: dict[str, str]) -> str:
+    """Returns `text` with every marked block generated anew.
+
+    Raises:
+        ReportError: a block has an unknown name, or is not closed.
+    """
+
+    def replace(match: re.Match) -> str:
+        name = match["name"]
+        if name not in blocks:
+            raise ReportError(
+                f"{source} asks for report:{name}; known: {sorted(blocks)}."
+            )
+        return match[1] + blocks[name] + match[3]
+
+    opened = text.count("<!-- report:")
+    if opened != len(BLOCK.findall(text)):
+        raise ReportError(
+            f"{source} has a `<!-- report:NAME -->` that no `<!-- /report -->`"
+            " closes."
+        )
+    return BLOCK.sub(replace, text)
+
+
+def stale_files(root: Path) -> dict[Path, str]:
+    """Returns the files whose blocks are out of date, with their new text."""
+    presets = read_presets(root / "zoo")
+    peers = root / "benchmarks/peers.json"
+    kept = root / "benchmarks/results/asr.json"
+    shared = {
+        "peers": render_peers(
+            read_json(peers)["peers"] if peers.is_file() else []
+        ),
+        "benchmark": render_benchmark(
+            read_json(kept) if kept.is_file() else None
+        ),
+    }
+    wanted = {root / "README.md": render_results(presets)}
+    for preset in presets:
+        wanted[preset.folder / "card.md"] = render_results([preset])
+    stale = {}
+    for path, results in wanted.items():
+        if not path.is_file():
+            raise ReportError(f"{path} is missing.")
+        old = path.read_text(encoding="utf8")
+        blocks = {**shared, "results": results}
+        new = fill(old, path.relative_to(root).as_posix(), blocks)
+        if new != old:
+            stale[path] = new
+    return stale
+
+
+def main(
+    check: Annotated[
+        bool, typer.Option("--check", help="Change nothing; fail if stale.")
+    ] = False,
+    root: Annotated[Path, typer.Option(help="The checkout to work on.")] = ROOT,
+) -> None:
+    """Regenerates the results tables from the files that hold the figures."""
+    try:
+        stale = stale_files(root.resolve())
+    except ReportError as error:
+        print(f"error: {error}", file=sys.stderr)
+        raise typer.Exit(2) from None
+    for path, text in stale.items():
+        name = path.relative_to(root.resolve()).as_posix()
+        if check:
+            print(f"{name} is out of date: run python train/report.py")
+        else:
+            path.write_text(text, encoding="utf8")
+            print(f"wrote {name}")
+    if check and stale:
+        raise typer.Exit(1)
+
+
+if __name__ == "__main__":
+    typer.run(main)
