@@ -1,7 +1,8 @@
 """Times our speech recogniser beside its peers, on the same files.
 
     python benchmarks/asr.py --data $KERAS_SELFATTN_DATA/speech \
-        --set speechocean762:test --utterances 200
+        --set speechocean762:test --utterances 200 \
+        --json benchmarks/results/asr.json
 
 Systems: `ours` (keras_selfattn.runtime on a preset's .tflite), `pocketsphinx`
 (5.1.1 with its en-us model), `whisper` (tiny.en through faster-whisper with

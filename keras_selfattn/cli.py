@@ -148,15 +148,15 @@ def export(
 
     Needs Keras with a backend, and TensorFlow for the conversion.
     """
-    with _user_errors():
+    with _user_errors(), _silent_native_stderr():
         from keras_selfattn import zoo
 
         if not out.parent.is_dir():
             raise ValueError(f"{out.parent}: no such folder to write into.")
         if out.is_dir():
             raise ValueError(f"{out} is a folder; name a file to write.")
-        task = zoo.load(preset)
-        print(task.export(out, quantize=quantize.value))
+        # The export itself reports on stderr what it does and what came out.
+        zoo.load(preset).export(out, quantize=quantize.value)
 
 
 @app.command()

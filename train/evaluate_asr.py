@@ -35,6 +35,7 @@ from rich.progress import (
 from rich.table import Table
 
 from keras_selfattn import zoo
+from keras_selfattn.atomic_file import write_atomically
 from keras_selfattn.data.corpora import read_manifest
 from keras_selfattn.metrics.error_rate import ErrorRate
 from keras_selfattn.preprocessing.transcripts import normalize_transcript
@@ -202,9 +203,7 @@ def update_metrics(folder: Path, entries: list[dict]) -> Path:
     kept.update((key(entry), entry) for entry in entries)
     metrics["results"] = [kept[place] for place in sorted(kept)]
     text = json.dumps(metrics, indent=2, ensure_ascii=False) + "\n"
-    part = path.with_suffix(".part")
-    part.write_text(text, encoding="utf8")
-    part.replace(path)
+    write_atomically(path, text)
     return path
 
 
@@ -308,9 +307,8 @@ def main(
         for named, result in results.items()
     ]
     if json_out:
-        json_out.parent.mkdir(parents=True, exist_ok=True)
         text = json.dumps({"results": results}, indent=1, ensure_ascii=False)
-        json_out.write_text(text + "\n", encoding="utf8")
+        write_atomically(json_out, text + "\n")
     if update:
         typer.echo(f"wrote {update_metrics(source.folder, entries)}", err=True)
 

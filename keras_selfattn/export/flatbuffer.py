@@ -3,12 +3,13 @@
 The objects are those of `ai_edge_litert.schema_py_generated`.
 """
 
-import os
 import struct
 from pathlib import Path
 
 import flatbuffers
 from ai_edge_litert import schema_py_generated as schema
+
+from keras_selfattn.atomic_file import write_atomically
 
 IDENTIFIER = b"TFL3"
 ALIGNMENT_BYTES = 16
@@ -72,13 +73,7 @@ def write_model(model, path):
     """Write a `ModelT`, by a rename, so that no half of a file is ever seen."""
     builder = _Builder(1 << 20)
     builder.Finish(model.Pack(builder), IDENTIFIER)
-    path = Path(path)
-    beside = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        beside.write_bytes(builder.Output())
-        os.replace(beside, path)
-    finally:
-        beside.unlink(missing_ok=True)
+    write_atomically(path, builder.Output())
 
 
 def operator_name(model, operator):

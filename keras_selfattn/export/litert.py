@@ -7,7 +7,6 @@ model in this process before it gets its name.
 
 import math
 import os
-import shutil
 import tempfile
 from dataclasses import replace
 from pathlib import Path
@@ -15,6 +14,7 @@ from pathlib import Path
 import numpy as np
 
 from keras_selfattn import __version__
+from keras_selfattn.atomic_file import write_atomically
 from keras_selfattn.export import metadata
 from keras_selfattn.export.child import (
     ExportError,
@@ -116,7 +116,7 @@ def export_litert(
         progress("verifying" if verify else "looking at the operators")
         report = verify_file(task, made) if verify else inspect(made, quantize)
         _refuse(report)
-        _publish(made, path)
+        write_atomically(path, made.read_bytes())
     report = replace(report, path=str(path))
     progress(str(report))
     return report
@@ -186,13 +186,3 @@ def _refuse(report):
             f"{difference:.3g}; at most {FLOAT_TOLERANCE} is rounding. A "
             "layer behaves otherwise on TensorFlow: compare the backends."
         )
-
-
-def _publish(made, path):
-    """Copy beside the goal, then rename: there is never half a file."""
-    beside = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        shutil.copyfile(made, beside)
-        os.replace(beside, path)
-    finally:
-        beside.unlink(missing_ok=True)

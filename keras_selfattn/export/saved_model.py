@@ -6,13 +6,13 @@ For servers. One signature, `transcribe`: `samples`, float32 `(B, L)`, and
 """
 
 import math
-import os
 import shutil
 import tempfile
 from pathlib import Path
 
 import numpy as np
 
+from keras_selfattn.atomic_file import written_beside
 from keras_selfattn.export.child import (
     ExportError,
     require_tensorflow,
@@ -78,16 +78,7 @@ def export_saved_model(task, path, progress=None):
                 "rounding. A layer behaves otherwise on TensorFlow: compare "
                 "the backends."
             )
-        _publish(folder / SAVED_MODEL_FOLDER, path)
+        with written_beside(path) as part:
+            shutil.copytree(folder / SAVED_MODEL_FOLDER, part)
     progress(f"{path}: written (log-probabilities within {difference:.2g})")
     return difference
-
-
-def _publish(made, path):
-    """Copy beside the goal, then rename: there is never half a folder."""
-    beside = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        shutil.copytree(made, beside)
-        os.replace(beside, path)  # also over an empty folder
-    finally:
-        shutil.rmtree(beside, ignore_errors=True)

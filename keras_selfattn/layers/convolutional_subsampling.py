@@ -44,9 +44,7 @@ class ConvolutionalSubsampling(keras.layers.Layer):
     def __init__(self, filters, strides=(2, 2), activation="gelu", **kwargs):
         super().__init__(**kwargs)
         strides = list(strides)
-        if not strides or any(
-            not isinstance(s, int) or s < 1 for s in strides
-        ):
+        if not strides or any(not isinstance(s, int) or s < 1 for s in strides):
             raise ValueError(
                 f"strides must be positive ints, received {strides!r}."
             )

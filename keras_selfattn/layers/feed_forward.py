@@ -57,7 +57,10 @@ class FeedForward(keras.layers.Layer):
         )
         self.expand.build((None, None, dim))
         self.dropout_layer = keras.layers.Dropout(
-            self.dropout, seed=self.seed, dtype=self.dtype_policy, name="dropout"
+            self.dropout,
+            seed=self.seed,
+            dtype=self.dtype_policy,
+            name="dropout",
         )
         self.contract = keras.layers.Dense(
             dim, dtype=self.dtype_policy, name="contract"

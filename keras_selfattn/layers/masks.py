@@ -3,6 +3,7 @@
 Shapes: `B` batch, `T` queries, `S` keys.
 """
 
+import keras
 from keras import ops
 
 
@@ -77,7 +78,7 @@ def as_attention_mask(mask):
             `(T, S)`, `(B, T, S)` or `(B, N, T, S)`.
     """
     mask = ops.convert_to_tensor(mask)
-    dtype = str(mask.dtype).rsplit(".", 1)[-1]
+    dtype = keras.backend.standardize_dtype(mask.dtype)
     if dtype != "bool":
         raise ValueError(
             f"attention_mask has dtype {dtype}; expected bool with True = "

@@ -20,7 +20,7 @@ def sinusoids(positions, dim, max_wavelength=10000.0):
         raise ValueError(f"Sinusoids need an even dim >= 4, received {dim}.")
     half = dim // 2
     steps = np.log(max_wavelength) / (half - 1)
-    rates = np.exp(-steps * np.arange(half)).astype("float32")
+    rates = ops.convert_to_tensor(np.exp(-steps * np.arange(half)), "float32")
     angles = ops.expand_dims(ops.cast(positions, "float32"), -1) * rates
     return ops.concatenate([ops.sin(angles), ops.cos(angles)], axis=-1)
 
@@ -151,7 +151,8 @@ def apply_rotary(inputs, positions=None, max_wavelength=10000.0):
     if positions is None:
         positions = ops.arange(ops.shape(inputs)[2])
     half = dim // 2
-    rates = (max_wavelength ** -(np.arange(half) / half)).astype("float32")
+    rates = max_wavelength ** -(np.arange(half) / half)
+    rates = ops.convert_to_tensor(rates, "float32")
     angles = ops.expand_dims(ops.cast(positions, "float32"), -1) * rates
     cos = ops.cast(ops.cos(angles), inputs.dtype)  # (T, H/2)
     sin = ops.cast(ops.sin(angles), inputs.dtype)

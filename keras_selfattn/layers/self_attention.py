@@ -7,12 +7,16 @@ Shapes: `B` batch, `T` queries (= keys), `N` heads, `H` head dimension,
 import keras
 from keras import ops
 
-from keras_selfattn.layers.masks import as_attention_mask
-from keras_selfattn.layers.masks import causal_mask
-from keras_selfattn.layers.masks import combine_masks
-from keras_selfattn.layers.positions import apply_rotary
-from keras_selfattn.layers.positions import relative_shift
-from keras_selfattn.layers.positions import relative_sinusoids
+from keras_selfattn.layers.masks import (
+    as_attention_mask,
+    causal_mask,
+    combine_masks,
+)
+from keras_selfattn.layers.positions import (
+    apply_rotary,
+    relative_shift,
+    relative_sinusoids,
+)
 
 POSITIONS = (None, "rotary", "relative")
 
@@ -193,7 +197,9 @@ class MultiHeadSelfAttention(keras.layers.Layer):
             None
             if padding_mask is None
             else ops.expand_dims(ops.expand_dims(padding_mask, 1), 1),
-            None if attention_mask is None else as_attention_mask(attention_mask),
+            None
+            if attention_mask is None
+            else as_attention_mask(attention_mask),
             as_attention_mask(causal_mask(length)) if use_causal_mask else None,
         )
         weights = masked_softmax(scores, mask)  # (B, N, T, T)

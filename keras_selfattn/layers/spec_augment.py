@@ -71,7 +71,7 @@ class SpecAugment(keras.layers.Layer):
         self.seed_generator = keras.random.SeedGenerator(seed)
 
     def _visible(self, size, lengths, max_widths, count):
-        """bool `(B, size)`: False inside `count` random stretches a row."""
+        """Bool `(B, size)`: False inside `count` random stretches a row."""
         shape = (ops.shape(lengths)[0], count)
         draw = keras.random.uniform(
             (2, *shape), dtype="float32", seed=self.seed_generator

@@ -79,8 +79,12 @@ class ConformerEncoder(keras.Model):
 
     Example:
         >>> encoder = ConformerEncoder(80, [{"num_layers": 2}])
-        >>> out = encoder({"features": np.zeros((1, 100, 80)),
-        ...                "padding_mask": np.ones((1, 100), bool)})
+        >>> out = encoder(
+        ...     {
+        ...         "features": np.zeros((1, 100, 80)),
+        ...         "padding_mask": np.ones((1, 100), bool),
+        ...     }
+        ... )
         >>> out["hidden"].shape
         (1, 25, 144)
     """

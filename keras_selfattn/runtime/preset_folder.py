@@ -5,8 +5,9 @@ Standard library only, so that a device can check what it runs.
 
 import hashlib
 import json
-import os
 from pathlib import Path
+
+from keras_selfattn.atomic_file import write_atomically
 
 FORMAT = 1
 
@@ -68,12 +69,7 @@ def read_json(path, required=()):
 def write_json(path, value):
     """Write JSON beside `path` and rename: never a half-written file."""
     text = json.dumps(value, indent=2, ensure_ascii=False) + "\n"
-    beside = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        beside.write_text(text, encoding="utf-8")
-        os.replace(beside, path)
-    finally:
-        beside.unlink(missing_ok=True)
+    write_atomically(path, text)
 
 
 def sha256(path):

@@ -8,20 +8,21 @@ import keras
 import numpy as np
 from keras import ops
 
-from keras_selfattn.decoding.ctc import emissions
-from keras_selfattn.decoding.ctc import words_with_times
+from keras_selfattn.decoding.ctc import emissions, words_with_times
 from keras_selfattn.layers.spec_augment import SpecAugment
 from keras_selfattn.layers.spectral import LogMelSpectrogram
 from keras_selfattn.losses.ctc import ctc_loss
 from keras_selfattn.models.conformer import ConformerEncoder
-from keras_selfattn.preprocessing.audio import check_samples
-from keras_selfattn.preprocessing.audio import read_audio
-from keras_selfattn.preprocessing.audio import split_at_silence
-from keras_selfattn.preprocessing.tokenizers import CharacterTokenizer
-from keras_selfattn.preprocessing.tokenizers import tokenizer_from_config
-from keras_selfattn.tasks.task import Task
-from keras_selfattn.tasks.task import from_config
-from keras_selfattn.tasks.task import to_config
+from keras_selfattn.preprocessing.audio import (
+    check_samples,
+    read_audio,
+    split_at_silence,
+)
+from keras_selfattn.preprocessing.tokenizers import (
+    CharacterTokenizer,
+    tokenizer_from_config,
+)
+from keras_selfattn.tasks.task import Task, from_config, to_config
 
 MAX_PIECE_SECONDS = 20.0
 
@@ -60,8 +61,9 @@ class SpeechRecognizer(Task):
     Example:
         >>> recognizer = SpeechRecognizer()
         >>> recognizer.compile("adamw")
-        >>> recognizer.fit({"samples": samples, "num_samples": lengths},
-        ...                token_ids)  # (B, U), padded with 0
+        >>> recognizer.fit(
+        ...     {"samples": samples, "num_samples": lengths}, token_ids
+        ... )  # (B, U), padded with 0
         >>> recognizer.transcribe("speech.wav")
     """
 

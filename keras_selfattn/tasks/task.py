@@ -7,11 +7,12 @@ silently into the wrong place.
 """
 
 import json
-import os
 from pathlib import Path
 
 import keras
 import numpy as np
+
+from keras_selfattn.atomic_file import write_atomically
 
 FORMAT = 1
 WEIGHTS_FILE = "model.safetensors"
@@ -37,18 +38,6 @@ def from_config(config, **kwargs):
             "version of keras_selfattn does not have; use a newer one."
         )
     return cls(**config["config"], **kwargs)
-
-
-def write_atomically(path, data):
-    """Writes bytes beside `path` and renames: never a half-written file."""
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    beside = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        beside.write_bytes(data)
-        os.replace(beside, path)
-    finally:
-        beside.unlink(missing_ok=True)
 
 
 def save_weight_file(model, path, dtype="float16"):
@@ -147,7 +136,7 @@ class Task(keras.Model):
             "files": {},
         }
         text = json.dumps(preset, indent=2, ensure_ascii=False) + "\n"
-        write_atomically(folder / "preset.json", text.encode("utf-8"))
+        write_atomically(folder / "preset.json", text)
         return folder
 
     @staticmethod

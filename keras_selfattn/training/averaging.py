@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from keras_selfattn.tasks.task import write_atomically
+from keras_selfattn.atomic_file import write_atomically
 
 
 def average_weight_files(paths, out, dtype="float32"):
@@ -14,8 +14,7 @@ def average_weight_files(paths, out, dtype="float32"):
     Raises:
         ValueError: for no file, or files of different tensors.
     """
-    from safetensors.numpy import load_file
-    from safetensors.numpy import save
+    from safetensors.numpy import load_file, save
 
     paths = [Path(p) for p in paths]
     if not paths:

@@ -12,7 +12,7 @@ from pathlib import Path
 import keras
 import numpy as np
 
-from keras_selfattn.tasks.task import write_atomically
+from keras_selfattn.atomic_file import write_atomically
 
 
 def save_checkpoint(path, model, epoch, batch, history=None):

@@ -50,9 +50,7 @@ class WarmupCosine(keras.optimizers.schedules.LearningRateSchedule):
         done = ops.clip(done, 0.0, 1.0)
         cosine = 0.5 * (1 + ops.cos(math.pi * done))
         falling = self.final_fraction + (1 - self.final_fraction) * cosine
-        return self.peak * ops.where(
-            step < self.warmup_steps, rising, falling
-        )
+        return self.peak * ops.where(step < self.warmup_steps, rising, falling)
 
     def get_config(self):
         return {

@@ -113,7 +113,7 @@ def test_json_is_written_whole_or_not_at_all(tmp_path):
     assert preset_folder.read_json(path) == {"format": 1, "name": "æ"}
     with pytest.raises(TypeError):
         preset_folder.write_json(path, {"format": object()})
-    with pytest.raises(FileNotFoundError):
-        preset_folder.write_json(tmp_path / "no" / "value.json", {})
+    with pytest.raises(IsADirectoryError):
+        preset_folder.write_json(tmp_path, {"format": 1})
     assert preset_folder.read_json(path) == {"format": 1, "name": "æ"}
     assert list(tmp_path.iterdir()) == [path]
