@@ -152,6 +152,10 @@ def build_recognizer(args, texts):
     elif args.init:
         load_weight_file(recognizer, args.init)
         say(f"All parameters start from {args.init}.")
+    for layer in recognizer.encoder.layers:
+        stage = layer.name.removeprefix("stage_").split("_")[0]
+        if stage.isdigit() and int(stage) < args.freeze_stages:
+            layer.trainable = False
     return recognizer
 
 
@@ -385,6 +389,7 @@ def main(
     ),
     layers: Annotated[int, option("blocks of the last stage")] = 0,
     init: Annotated[str, option("whisper-tiny.en or a weight file")] = "",
+    freeze_stages: Annotated[int, option("first stages held fixed")] = 0,
     sentencepiece: Annotated[int, option("pieces; 0: characters")] = 0,
     epochs: int = 20,
     batch_seconds: Annotated[float, option("padded audio a batch")] = 64.0,

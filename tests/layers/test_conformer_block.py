@@ -70,7 +70,7 @@ def test_gradients_are_finite_and_reach_every_weight(positions):
 
     def loss():
         outputs = layer(inputs, padding_mask=MASK, training=True)
-        return keras.ops.mean(keras.ops.square(outputs) * inputs)
+        return keras.ops.mean(keras.ops.multiply(outputs, inputs) ** 2)
 
     unused = () if positions == "rotary" else ("key/bias",)
     assert_finite_and_used(layer, loss, unused)

@@ -87,7 +87,7 @@ def test_gradients_are_finite_and_reach_every_weight(norm_first):
         outputs = layer(
             inputs, padding_mask=prefix_mask([7, 0], 7), training=True
         )
-        return keras.ops.mean(keras.ops.square(outputs) * inputs)
+        return keras.ops.mean(keras.ops.multiply(outputs, inputs) ** 2)
 
     assert_finite_and_used(layer, loss, ("key/bias",))
 

@@ -151,5 +151,11 @@ def test_the_benchmark_table_gives_ratios_to_ours(report):
     assert "3 utterances (1.5 min) of d test" in text
 
 
+def test_peers_keep_their_decimals_and_their_source(report):
+    peer = {"system": "W", "data": "d", "source": "as published", "wer": 0.1545}
+    text = report.render_peers([{**peer, "utterances": None}])
+    assert "| W | d | as published |  | 15.45 |" in text
+
+
 def test_the_tables_of_this_checkout_are_up_to_date(report, repository):
     assert not [path.name for path in report.stale_files(repository)]
