@@ -144,7 +144,10 @@ def build_recognizer(args, texts):
     recognizer = SpeechRecognizer(
         encoder=ConformerEncoder(stages=stages, seed=args.seed),
         tokenizer=tokenizer,
-        spec_augment=SpecAugment(seed=args.seed),
+        spec_augment={
+            "class_name": SpecAugment.__name__,
+            "config": {"seed": args.seed},
+        },
     )
     if args.init == "whisper-tiny.en":
         copied = load_whisper_encoder(recognizer.encoder)

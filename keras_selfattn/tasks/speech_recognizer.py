@@ -77,7 +77,8 @@ class SpeechRecognizer(Task):
     ):
         # Layers. The front end's name is known to the quantiser, which
         # leaves it in floating point.
-        frontend = LogMelSpectrogram() if frontend is None else frontend
+        if frontend is None:
+            frontend = {"class_name": LogMelSpectrogram.__name__, "config": {}}
         encoder = ConformerEncoder() if encoder is None else encoder
         tokenizer = CharacterTokenizer() if tokenizer is None else tokenizer
         if isinstance(spec_augment, SpecAugment):

@@ -102,8 +102,8 @@ def _groups(model):
 
 
 def _uncounted(path):
-    """A variable's path without the number Keras counts up in a process."""
-    return re.sub(r"^([^/]*?)(_\d+)?/", r"\1/", path)
+    """A variable's path without the numbers Keras counts up in a process."""
+    return re.sub(r"_\d+(?=[/_])", "", path)
 
 
 class CheckpointEvery(keras.callbacks.Callback):

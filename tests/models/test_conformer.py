@@ -33,7 +33,8 @@ def encoder(*stages, **kwargs):
 
 
 def encode(model, features, mask=MASK, **kwargs):
-    outputs = model({"features": features, "padding_mask": mask}, **kwargs)
+    inputs = {"features": features, "padding_mask": mask}
+    outputs = model(inputs, **kwargs)
     return to_numpy(outputs["hidden"]), to_numpy(outputs["padding_mask"])
 
 

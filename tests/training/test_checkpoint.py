@@ -12,8 +12,6 @@ from keras_selfattn.training.checkpoint import (
 )
 from keras_selfattn.training.schedules import WarmupCosine
 
-pytestmark = pytest.mark.backend
-
 GENERATOR = np.random.default_rng(0)
 X = GENERATOR.normal(size=(24, 6)).astype("float32")
 Y = GENERATOR.normal(size=(24, 2)).astype("float32")
@@ -55,6 +53,7 @@ def values(model):
     ]
 
 
+@pytest.mark.backend
 def test_goes_on_to_the_same_losses_and_weights_bit_for_bit(tmp_path):
     whole, path = tmp_path / "whole.jsonl", tmp_path / "steps.jsonl"
     never_killed = build(seed=0)
@@ -90,6 +89,7 @@ def test_goes_on_to_the_same_losses_and_weights_bit_for_bit(tmp_path):
         np.testing.assert_array_equal(found, expected)
 
 
+@pytest.mark.backend
 def test_saves_after_every_so_many_batches_of_the_epoch(tmp_path):
     path, model, places = tmp_path / "checkpoint.npz", build(0), []
 
@@ -108,11 +108,12 @@ def test_saves_after_every_so_many_batches_of_the_epoch(tmp_path):
 @pytest.fixture
 def saved(tmp_path):
     model = build(0)
-    fit(model, 0, 0)
+    model.optimizer.build(model.trainable_variables)
     save_checkpoint(tmp_path / "checkpoint.npz", model, 1, 0, [])
     return tmp_path / "checkpoint.npz"
 
 
+@pytest.mark.backend
 def test_a_model_of_another_size_is_refused_and_left_alone(saved):
     model = build(5, width=9)
     model.optimizer.build(model.trainable_variables)
@@ -123,6 +124,7 @@ def test_a_model_of_another_size_is_refused_and_left_alone(saved):
         np.testing.assert_array_equal(found, expected)
 
 
+@pytest.mark.backend
 def test_another_optimizer_is_refused_and_the_model_left_alone(saved):
     model = build(5, optimizer=keras.optimizers.SGD)
     before = model.get_weights()
@@ -147,7 +149,7 @@ def test_variables_in_another_order_are_refused_where_shapes_fit(tmp_path):
         0,
         None,
     )
-    with pytest.raises(ValueError, match="holds key/kernel .* value/kernel"):
+    with pytest.raises(ValueError, match=r"holds \S*key/kernel .*value/kernel"):
         restore_checkpoint(tmp_path / "c.npz", named("value", "key"))
 
 
@@ -159,8 +161,10 @@ def test_a_file_cut_short_is_refused(saved, cut):
 
 
 def test_a_changed_byte_is_refused(saved):
+    with np.load(saved) as data:
+        weight = next(data[key] for key in data if "dense" in key)
     content = bytearray(saved.read_bytes())
-    content[len(content) // 3] ^= 1
+    content[content.index(weight.tobytes()) + 5] ^= 1
     saved.write_bytes(content)
     with pytest.raises(ValueError, match="not a whole checkpoint"):
         restore_checkpoint(saved, build(0))
@@ -171,6 +175,7 @@ def test_a_missing_file_is_an_error_of_its_own(tmp_path):
         restore_checkpoint(tmp_path / "c.npz", build(0))
 
 
+@pytest.mark.backend
 def test_bfloat16_variables_come_back(tmp_path):
     def small():
         model = keras.Sequential(
