@@ -230,11 +230,10 @@ class DevSet:
 
 def compile_recognizer(args, recognizer, total_steps):
     """AdamW under a warmed-up cosine; no decay on biases and norms."""
-    import keras
-
+    from keras_selfattn.training.guarded_adamw import GuardedAdamW
     from keras_selfattn.training.schedules import WarmupCosine
 
-    optimizer = keras.optimizers.AdamW(
+    optimizer = GuardedAdamW(
         WarmupCosine(
             args.learning_rate,
             total_steps,
@@ -254,7 +253,11 @@ def run_epoch(args, recognizer, dataset, epoch, first_batch, history):
     Returns:
         dict of the epoch's mean loss, seconds and speed.
     """
-    from keras_selfattn.training.callbacks import StepLog
+    from keras_selfattn.training.callbacks import (
+        StepLog,
+        mean_loss,
+        read_rows,
+    )
     from keras_selfattn.training.checkpoint import CheckpointEvery
 
     dataset.set_epoch(epoch, first_batch=first_batch)
@@ -265,29 +268,31 @@ def run_epoch(args, recognizer, dataset, epoch, first_batch, history):
         recognizer.make_train_function(force=True)
     steps = len(dataset)
     if args.max_steps:
-        steps = max(1, min(steps, args.max_steps - first_batch))
+        steps = min(steps, args.max_steps - first_batch)
+    log = args.out / "steps.jsonl"
     start = time.perf_counter()
-    fitted = recognizer.fit(
-        dataset.for_backend(),
-        steps_per_epoch=steps,
-        epochs=1,
-        shuffle=False,
-        verbose=1 if sys.stdout.isatty() else 2,
-        callbacks=[
-            StepLog(args.out / "steps.jsonl", epoch, first_batch),
-            CheckpointEvery(
-                args.out / "checkpoint.npz",
-                args.checkpoint_every,
-                epoch,
-                first_batch,
-                history,
-            ),
-        ],
-    )
+    if steps > 0:  # none where a kill fell between the last and the epoch's end
+        recognizer.fit(
+            dataset.for_backend(),
+            steps_per_epoch=steps,
+            epochs=1,
+            shuffle=False,
+            verbose=1 if sys.stdout.isatty() else 2,
+            callbacks=[
+                StepLog(log, epoch, first_batch),
+                CheckpointEvery(
+                    args.out / "checkpoint.npz",
+                    args.checkpoint_every,
+                    epoch,
+                    first_batch,
+                    history,
+                ),
+            ],
+        )
     spent = time.perf_counter() - start
     return {
         "epoch": epoch,
-        "loss": fitted.history["loss"][-1],
+        "loss": mean_loss(read_rows(log), epoch),
         "seconds": round(spent, 1),
         "audio_seconds_per_second": round(seconds / spent, 1),
     }
@@ -418,7 +423,7 @@ def main(
         os.environ["KERAS_BACKEND"] = backend
     try:
         run(args)
-    except ValueError as error:
+    except (ValueError, FloatingPointError) as error:
         say(f"error: {error}")
         raise typer.Exit(2) from error
 

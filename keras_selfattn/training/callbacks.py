@@ -48,10 +48,8 @@ class StepLog(keras.callbacks.Callback):
 
     def on_train_begin(self, logs=None):
         rows = drop_rows_from(self.path, self.epoch, self.first_batch)
-        self._sum, self._count, self._bad = 0.0, 0, 0
-        for row in rows:
-            if row["epoch"] == self.epoch and row["loss"] is not None:
-                self._add(row["loss"])
+        self._rows = [row for row in rows if row["epoch"] == self.epoch]
+        self._bad = 0
         self._file = open(self.path, "a", encoding="utf-8")
         self._last = time.perf_counter()
 
@@ -72,11 +70,11 @@ class StepLog(keras.callbacks.Callback):
             "seconds": round(now - self._last, 3),
         }
         self._last = now
+        self._rows.append(row)
         self._file.write(json.dumps(row) + "\n")
         self._file.flush()
         if finite:
             self._bad = 0
-            self._add(loss)
         else:
             self._bad += 1
             if self._bad >= self.patience:
@@ -86,19 +84,13 @@ class StepLog(keras.callbacks.Callback):
                     f"(up to epoch {self.epoch}, batch {row['batch']}); "
                     "lower the learning rate or check the data."
                 )
-        logs["loss"] = self._mean()
+        logs["loss"] = mean_loss(self._rows, self.epoch)
 
     def on_epoch_end(self, epoch, logs=None):
-        logs["loss"] = self._mean()
+        logs["loss"] = mean_loss(self._rows, self.epoch)
 
     def on_train_end(self, logs=None):
         self._file.close()
-
-    def _add(self, loss):
-        self._sum, self._count = self._sum + loss, self._count + 1
-
-    def _mean(self):
-        return self._sum / self._count if self._count else math.nan
 
 
 def read_rows(path):
@@ -119,6 +111,16 @@ def read_rows(path):
         raise ValueError(
             f"{path} holds a line that is not JSON ({error}); remove it."
         ) from error
+
+
+def mean_loss(rows, epoch):
+    """Mean of an epoch's finite losses in a step log; NaN without any."""
+    losses = [
+        row["loss"]
+        for row in rows
+        if row["epoch"] == epoch and row["loss"] is not None
+    ]
+    return math.fsum(losses) / len(losses) if losses else math.nan
 
 
 def drop_rows_from(path, epoch, batch):

@@ -56,7 +56,10 @@ def test_a_file_cut_short_anywhere_is_one_error(write):
             content([variable("w", np.zeros(3, "int8"), code=9)]),
             "'w' has the unknown dtype 9",
         ),
-        (content(VALUES, aliases=[("a", "b")]), "'a' stands for 'b', not there"),
+        (
+            content(VALUES, aliases=[("a", "b")]),
+            "stands for 'b', not there",
+        ),
         (
             content({})[:4] + struct.pack("<H", 2) + b"\xff\0",
             "is no name",

@@ -144,20 +144,20 @@ def test_a_small_model_equals_the_reference(small):
 
 def test_another_stage_may_take_it_and_have_fewer_blocks(small):
     folder, variables = small
-    first = {"hidden_dim": FEATURES - 1, "num_layers": 0, "strides": []}
-    first |= {"block": "transformer", "positions": None}
-    del first
-    encoder = ConformerEncoder(
-        FEATURES, [{**SMALL, "num_layers": 1}, {**SMALL, "strides": [2]}]
-    )
-    copied = load_whisper_encoder(encoder, folder)
+    first = {**SMALL, "hidden_dim": FEATURES, "num_heads": 1}
+    first |= {"positions": None, "strides": [1]}
+    encoder = ConformerEncoder(3, [first, {**SMALL, "num_layers": 1}])
+    other = encoder.get_layer("stage_0_block_0").get_weights()
+    copied = load_whisper_encoder(encoder, folder, stage=1)
     expected = sum(
-        array.size
-        for name, array in variables.items()
-        if "layer_1" not in name
+        array.size for name, array in variables.items() if "layer_1" not in name
     )
     assert copied == expected
-    block = encoder.get_layer("stage_0_block_0")
+    for found, before in zip(
+        encoder.get_layer("stage_0_block_0").get_weights(), other, strict=True
+    ):
+        np.testing.assert_array_equal(found, before)
+    block = encoder.get_layer("stage_1_block_0")
     weight = variables["encoder/layer_0/self_attention/linear_0/weight"]
     np.testing.assert_array_equal(
         keras.ops.convert_to_numpy(block.attention.key.kernel.value),
@@ -169,7 +169,11 @@ def test_another_stage_may_take_it_and_have_fewer_blocks(small):
     ("stage", "features", "message"),
     [
         ({"hidden_dim": 16}, FEATURES, r"shape \(3, 5, 8\), the model's"),
-        ({"intermediate_dim": 16}, FEATURES, r"expand/kernel has shape \(8, 12"),
+        (
+            {"intermediate_dim": 16},
+            FEATURES,
+            r"expand/kernel .* \(8, 12\)",
+        ),
         ({"num_layers": 3}, FEATURES, "fewer blocks than the 3 of stage 0"),
         ({}, FEATURES + 1, r"\(3, 5, 8\), the model's \(3, 6, 8\)"),
         (

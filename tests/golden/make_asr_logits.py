@@ -19,7 +19,7 @@ from tests import reference
 from tests.arrays import prefix_mask
 from tests.fixed_weights import draw_weights
 
-FILE = Path(__file__).with_suffix("").parent / "asr_logits.npz"
+FILE = Path(__file__).parent / "asr_logits.npz"
 NUM_SAMPLES = np.array([4800, 3000], "int32")
 BLOCK = {
     "hidden_dim": 16,
@@ -66,7 +66,6 @@ def recognizer(stages):
 def expected_logits(stages):
     """The same recogniser by the plain formulas, float64 `(2, T, V)`."""
     w = reference.weights_of(recognizer(stages))
-    # Layers keep their paths inside the encoder: no prefix to take away.
     rows = [
         librosa.feature.melspectrogram(
             y=row.astype("float64"),

@@ -20,9 +20,7 @@ def test_logits_equal_the_golden_ones(name):
     with np.load(FILE) as golden:
         expected = golden[name]
     task = recognizer(STAGES[name])
-    found = to_numpy(
-        task({"samples": samples(), "num_samples": NUM_SAMPLES})
-    )
+    found = to_numpy(task({"samples": samples(), "num_samples": NUM_SAMPLES}))
     valid = prefix_mask(task.output_lengths(NUM_SAMPLES), expected.shape[1])
     assert found.shape == expected.shape
     np.testing.assert_allclose(found[valid], expected[valid], atol=1e-4)

@@ -77,9 +77,7 @@ def test_goes_on_to_the_same_losses_and_weights_bit_for_bit(tmp_path):
     assert place == (1, 3, history)
     fit(resumed, 1, 3, StepLog(path, 1, 3))
     losses = [(row["batch"], row["loss"]) for row in read_rows(path)]
-    assert losses == [
-        (row["batch"], row["loss"]) for row in read_rows(whole)
-    ]
+    assert losses == [(row["batch"], row["loss"]) for row in read_rows(whole)]
     assert len(losses) == 12
     rates = [row["learning_rate"] for row in read_rows(path)]
     assert rates == [row["learning_rate"] for row in read_rows(whole)]
