@@ -228,6 +228,23 @@ class DevSet:
         }
 
 
+def keep_arguments(args, going_on):
+    """Writes `arguments.json`; says what changed where a run goes on."""
+    from keras_selfattn.atomic_file import write_atomically
+
+    path = args.out / "arguments.json"
+    now = json.loads(json.dumps(vars(args), default=str))
+    if going_on and path.is_file():
+        before = json.loads(path.read_text("utf-8"))
+        for name in now:
+            if now[name] != before.get(name):
+                say(
+                    f"Note: {name} was {before.get(name)!r} and is now "
+                    f"{now[name]!r}; losses may differ from here."
+                )
+    write_atomically(path, json.dumps(now, indent=1) + "\n")
+
+
 def compile_recognizer(args, recognizer, total_steps):
     """AdamW under a warmed-up cosine; no decay on biases and norms."""
     from keras_selfattn.training.guarded_adamw import GuardedAdamW
@@ -345,6 +362,7 @@ def run(args):
 
     checkpoint = args.out / "checkpoint.npz"
     first_epoch, first_batch, history = 0, 0, []
+    keep_arguments(args, checkpoint.is_file())
     if checkpoint.is_file():
         first_epoch, first_batch, history = restore_checkpoint(
             checkpoint, recognizer
@@ -358,7 +376,9 @@ def run(args):
         first_batch = 0
         save_weight_file(recognizer, epoch_file(args.out, epoch), "float32")
         save_checkpoint(checkpoint, recognizer, epoch + 1, 0, history)
-        plot_curves(history, args.out / "curves.png", args.out.name)
+        plot_curves(
+            history, args.out / "curves.png", args.name or args.out.name
+        )
 
     # The mean of the last epochs' weights is the result.
     last = range(max(0, args.epochs - args.average), args.epochs)

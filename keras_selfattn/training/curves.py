@@ -31,10 +31,12 @@ def plot_curves(history, path, title="", loss_label="loss"):
             values = [float("nan") if v is None else scale * v for v in rows]
             axes.plot(epochs, values, marker=".", label=name)
         if names:
-            axes.legend()
+            axes.legend(
+                loc="upper left", bbox_to_anchor=(1, 1), fontsize="small"
+            )
         axes.grid(alpha=0.3)
 
-    figure = Figure(figsize=(9, 3.6), layout="constrained")
+    figure = Figure(figsize=(12, 3.6), layout="constrained")
     left, right = figure.subplots(1, 2)
     epochs = [row["epoch"] for row in history]
     found = dict.fromkeys(name for row in history for name in row)

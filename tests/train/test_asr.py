@@ -36,6 +36,34 @@ OPTIONS = {
     "average": 2,
 }
 
+TIMEOUT_S = 1200  # of one child, on a busy machine; alone it takes ten
+
+
+@pytest.fixture(scope="module", autouse=True)
+def compiled_once(tmp_path_factory):
+    """On JAX, runs of this file share what is compiled: else most of its time.
+
+    Children read it from the environment.
+    """
+    if keras.backend.backend() != "jax":
+        yield
+        return
+    import jax
+
+    options = {
+        "jax_compilation_cache_dir": str(tmp_path_factory.mktemp("compiled")),
+        "jax_persistent_cache_min_compile_time_secs": 0.1,
+        "jax_persistent_cache_min_entry_size_bytes": 0,
+    }
+    with pytest.MonkeyPatch.context() as patched:
+        before = {name: getattr(jax.config, name) for name in options}
+        for name, value in options.items():
+            jax.config.update(name, value)
+            patched.setenv(name.upper(), str(value))
+        yield
+        for name, value in before.items():
+            jax.config.update(name, value)
+
 
 @pytest.fixture
 def asr(load_script):
@@ -135,7 +163,9 @@ def test_a_run_stopped_behind_an_epochs_last_step_goes_on(
     before = steps(args.out)
     said = []
     monkeypatch.setattr(asr, "say", said.append)
+    args.workers = 2
     asr.run(args)
+    assert said[-1].endswith("preset.") and "Note: workers was 1" in str(said)
     assert f"Going on with epoch 0, batch {len(before)}." in said
     assert steps(args.out) == before
     mean = np.mean([row["loss"] for row in before])
@@ -187,7 +217,7 @@ def test_smoke_gives_a_preset_that_loads_and_transcribes(repository, tmp_path):
         stderr=subprocess.PIPE,
         env=environment(repository),
         text=True,
-        timeout=300,
+        timeout=TIMEOUT_S,
     )
     os.close(stdout)
     assert done.returncode == 0, done.stderr
@@ -215,7 +245,7 @@ def test_a_run_killed_at_any_moment_goes_on_to_the_same_losses(
     whole = command(repository, tones, tmp_path / "whole", **choice)
     options = {"env": environment(repository), "text": True}
     subprocess.run(
-        whole, check=True, capture_output=True, timeout=300, **options
+        whole, check=True, capture_output=True, timeout=TIMEOUT_S, **options
     )
     expected = steps(tmp_path / "whole")
 
@@ -227,7 +257,7 @@ def test_a_run_killed_at_any_moment_goes_on_to_the_same_losses(
         stderr=subprocess.DEVNULL,
         **options,
     )
-    deadline = time.monotonic() + 300
+    deadline = time.monotonic() + TIMEOUT_S
     while time.monotonic() < deadline and process.poll() is None:
         if log.is_file() and log.read_bytes().count(b"\n") >= 5:
             break
@@ -237,7 +267,7 @@ def test_a_run_killed_at_any_moment_goes_on_to_the_same_losses(
     assert (tmp_path / "killed/checkpoint.npz").is_file()
     assert not (tmp_path / "killed/preset").exists()
     done = subprocess.run(
-        killed, check=True, capture_output=True, timeout=300, **options
+        killed, check=True, capture_output=True, timeout=TIMEOUT_S, **options
     )
     assert "Going on with epoch" in done.stderr
     assert steps(tmp_path / "killed") == expected

@@ -31,6 +31,6 @@ python train/asr.py --out "$out/head" "${common[@]}" \
   --augment-from-epoch 9 --spec-augment-from-epoch 9 --average 1
 # Then everything learns, gently.
 python train/asr.py --out "$out/all" "${common[@]}" \
-  --init "$out/head/averaged.safetensors" --epochs 12 \
+  --init "$out/head/averaged.safetensors" --epochs 10 \
   --learning-rate 2e-4 --warmup-steps 200 --shortest-first-epochs 0 \
-  --augment-from-epoch 0 --spec-augment-from-epoch 2 --average 3
+  --augment-from-epoch 0 --spec-augment-from-epoch 2 --average 1
