@@ -245,8 +245,8 @@ class SpeechRecognizer(Task):
             for word in words_with_times(
                 emitted, rows, self.tokenizer.vocabulary, self.frame_seconds
             ):
-                word["start_s"] += offset
-                word["end_s"] += offset
+                for edge in ("start_s", "end_s"):
+                    word[edge] = round(word[edge] + offset, 3)
                 results[owner]["words"].append(word)
         for result in results:
             result["text"] = " ".join(t for t in result["text"] if t)

@@ -57,7 +57,7 @@ def test_writes_a_whole_picture_and_nothing_beside_it(tmp_path):
     assert path.read_bytes() != first
     assert os.listdir(tmp_path) == ["curves.png"]
     pixels = pyplot.imread(io.BytesIO(path.read_bytes()))
-    assert pixels.shape[:2] == (432, 1080)
+    assert pixels.shape[:2] == (432, 1440)
     assert not pyplot.get_fignums()  # no window is opened
 
 
