@@ -143,6 +143,14 @@ def export(
     quantize: Annotated[
         Quantize, typer.Option(help="How the weights are kept.")
     ] = Quantize.NONE,
+    representative: Annotated[
+        list[Path] | None,
+        typer.Option(
+            metavar="FILE_OR_FOLDER",
+            help="Recordings that int8 fixes its ranges on (20 to 200; may "
+            "be given again). Default: the preset's own sample.",
+        ),
+    ] = None,
 ):
     """Write PRESET as one .tflite file and verify it.
 
@@ -156,7 +164,13 @@ def export(
         if out.is_dir():
             raise ValueError(f"{out} is a folder; name a file to write.")
         # The export itself reports on stderr what it does and what came out.
-        zoo.load(preset).export(out, quantize=quantize.value)
+        options = {}
+        if representative:
+            options["representative"] = _audio_files(representative)[0]
+        elif quantize is Quantize.INT8:
+            sample = zoo.describe(preset)["reference"]["file"]
+            options["representative"] = [zoo.resolve(preset) / sample]
+        zoo.load(preset).export(out, quantize=quantize.value, **options)
 
 
 @app.command()

@@ -30,3 +30,11 @@ def prefix_mask(lengths, max_length):
 def spoil(inputs, mask, value=1e4):
     """A copy whose places outside the mask hold `value`."""
     return np.where(mask[..., None], inputs, np.float32(value))
+
+
+def waveform(length, seed=0, noise=0.01):
+    """Two tones and noise at 16 kHz, float32 `(length,)` in [-1, 1]."""
+    t = np.arange(length) / 16000
+    tones = 0.3 * np.sin(2 * np.pi * 440 * t) + 0.1 * np.sin(6000 * t * t)
+    hiss = np.random.default_rng(seed).normal(size=length)
+    return (tones + noise * hiss).astype("float32")

@@ -23,7 +23,13 @@ RATE_HZ = 16000
 SURFACE = {
     "": ["--help", "--version"],
     "transcribe": ["--help", "--json", "--preset", "--threads", "FILE"],
-    "export": ["--help", "--quantize", "OUT.tflite", "PRESET"],
+    "export": [
+        "--help",
+        "--quantize",
+        "--representative",
+        "OUT.tflite",
+        "PRESET",
+    ],
     "lint": ["--help", "FILE.tflite"],
     "zoo": ["--help"],
     "zoo list": ["--help"],
@@ -360,6 +366,26 @@ def test_export_loads_the_preset_and_exports_it(
     result = run("export", "asr", out, *options)
     assert (result.exit_code, result.stdout) == (0, "")
     assert calls == [(out, quantize or "none")]
+
+
+@pytest.mark.parametrize("given", [True, False])
+def test_export_to_int8_gets_recordings(home, tmp_path, monkeypatch, given):
+    calls = []
+
+    class Task:
+        def export(self, path, quantize, representative):
+            calls.append((quantize, representative))
+
+    monkeypatch.setattr(zoo, "load", lambda name: Task())
+    recordings = tmp_path / "recordings"
+    recordings.mkdir()
+    shutil.copy(TINY / "sample.wav", recordings / "speech.wav")
+    options = ["--representative", recordings] if given else []
+    out = tmp_path / "out.tflite"
+    result = run("export", TINY, out, "--quantize", "int8", *options)
+    assert (result.exit_code, result.stdout) == (0, "")
+    wanted = recordings / "speech.wav" if given else TINY / "sample.wav"
+    assert calls == [("int8", [wanted])]
 
 
 def test_a_reader_that_goes_away_gives_no_traceback():

@@ -144,7 +144,10 @@ def build_recognizer(args, texts):
     recognizer = SpeechRecognizer(
         encoder=ConformerEncoder(stages=stages, seed=args.seed),
         tokenizer=tokenizer,
-        spec_augment=SpecAugment(seed=args.seed),
+        spec_augment={
+            "class_name": SpecAugment.__name__,
+            "config": {"seed": args.seed},
+        },
     )
     if args.init == "whisper-tiny.en":
         copied = load_whisper_encoder(recognizer.encoder)
@@ -152,6 +155,10 @@ def build_recognizer(args, texts):
     elif args.init:
         load_weight_file(recognizer, args.init)
         say(f"All parameters start from {args.init}.")
+    for layer in recognizer.encoder.layers:
+        stage = layer.name.removeprefix("stage_").split("_")[0]
+        if stage.isdigit() and int(stage) < args.freeze_stages:
+            layer.trainable = False
     return recognizer
 
 
@@ -221,13 +228,29 @@ class DevSet:
         }
 
 
+def keep_arguments(args, going_on):
+    """Writes `arguments.json`; says what changed where a run goes on."""
+    from keras_selfattn.atomic_file import write_atomically
+
+    path = args.out / "arguments.json"
+    now = json.loads(json.dumps(vars(args), default=str))
+    if going_on and path.is_file():
+        before = json.loads(path.read_text("utf-8"))
+        for name in now:
+            if now[name] != before.get(name):
+                say(
+                    f"Note: {name} was {before.get(name)!r} and is now "
+                    f"{now[name]!r}; losses may differ from here."
+                )
+    write_atomically(path, json.dumps(now, indent=1) + "\n")
+
+
 def compile_recognizer(args, recognizer, total_steps):
     """AdamW under a warmed-up cosine; no decay on biases and norms."""
-    import keras
-
+    from keras_selfattn.training.guarded_adamw import GuardedAdamW
     from keras_selfattn.training.schedules import WarmupCosine
 
-    optimizer = keras.optimizers.AdamW(
+    optimizer = GuardedAdamW(
         WarmupCosine(
             args.learning_rate,
             total_steps,
@@ -247,7 +270,11 @@ def run_epoch(args, recognizer, dataset, epoch, first_batch, history):
     Returns:
         dict of the epoch's mean loss, seconds and speed.
     """
-    from keras_selfattn.training.callbacks import StepLog
+    from keras_selfattn.training.callbacks import (
+        StepLog,
+        mean_loss,
+        read_rows,
+    )
     from keras_selfattn.training.checkpoint import CheckpointEvery
 
     dataset.set_epoch(epoch, first_batch=first_batch)
@@ -258,29 +285,31 @@ def run_epoch(args, recognizer, dataset, epoch, first_batch, history):
         recognizer.make_train_function(force=True)
     steps = len(dataset)
     if args.max_steps:
-        steps = max(1, min(steps, args.max_steps - first_batch))
+        steps = min(steps, args.max_steps - first_batch)
+    log = args.out / "steps.jsonl"
     start = time.perf_counter()
-    fitted = recognizer.fit(
-        dataset.for_backend(),
-        steps_per_epoch=steps,
-        epochs=1,
-        shuffle=False,
-        verbose=1 if sys.stdout.isatty() else 2,
-        callbacks=[
-            StepLog(args.out / "steps.jsonl", epoch, first_batch),
-            CheckpointEvery(
-                args.out / "checkpoint.npz",
-                args.checkpoint_every,
-                epoch,
-                first_batch,
-                history,
-            ),
-        ],
-    )
+    if steps > 0:  # none where a kill fell between the last and the epoch's end
+        recognizer.fit(
+            dataset.for_backend(),
+            steps_per_epoch=steps,
+            epochs=1,
+            shuffle=False,
+            verbose=1 if sys.stdout.isatty() else 2,
+            callbacks=[
+                StepLog(log, epoch, first_batch),
+                CheckpointEvery(
+                    args.out / "checkpoint.npz",
+                    args.checkpoint_every,
+                    epoch,
+                    first_batch,
+                    history,
+                ),
+            ],
+        )
     spent = time.perf_counter() - start
     return {
         "epoch": epoch,
-        "loss": fitted.history["loss"][-1],
+        "loss": mean_loss(read_rows(log), epoch),
         "seconds": round(spent, 1),
         "audio_seconds_per_second": round(seconds / spent, 1),
     }
@@ -333,6 +362,7 @@ def run(args):
 
     checkpoint = args.out / "checkpoint.npz"
     first_epoch, first_batch, history = 0, 0, []
+    keep_arguments(args, checkpoint.is_file())
     if checkpoint.is_file():
         first_epoch, first_batch, history = restore_checkpoint(
             checkpoint, recognizer
@@ -346,7 +376,9 @@ def run(args):
         first_batch = 0
         save_weight_file(recognizer, epoch_file(args.out, epoch), "float32")
         save_checkpoint(checkpoint, recognizer, epoch + 1, 0, history)
-        plot_curves(history, args.out / "curves.png", args.out.name)
+        plot_curves(
+            history, args.out / "curves.png", args.name or args.out.name
+        )
 
     # The mean of the last epochs' weights is the result.
     last = range(max(0, args.epochs - args.average), args.epochs)
@@ -385,6 +417,7 @@ def main(
     ),
     layers: Annotated[int, option("blocks of the last stage")] = 0,
     init: Annotated[str, option("whisper-tiny.en or a weight file")] = "",
+    freeze_stages: Annotated[int, option("first stages held fixed")] = 0,
     sentencepiece: Annotated[int, option("pieces; 0: characters")] = 0,
     epochs: int = 20,
     batch_seconds: Annotated[float, option("padded audio a batch")] = 64.0,
@@ -410,7 +443,7 @@ def main(
         os.environ["KERAS_BACKEND"] = backend
     try:
         run(args)
-    except ValueError as error:
+    except (ValueError, FloatingPointError) as error:
         say(f"error: {error}")
         raise typer.Exit(2) from error
 

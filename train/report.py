@@ -150,7 +150,8 @@ def render_peers(peers: list[dict]) -> str:
             peer["data"],
             peer["source"],
             f"{peer['utterances']:,}" if peer.get("utterances") else "",
-            percent(peer["wer"]),
+            # As published: one decimal or two.
+            f"{100 * peer['wer']:.4g}",
         ]
         for peer in peers
     ]

@@ -30,7 +30,7 @@ class ConvolutionalSubsampling(keras.layers.Layer):
         padding_mask: bool `(B, T)`, True = real, or None.
 
     Returns:
-        float `(B, T', D)` and bool `(B, T')` (None without a mask).
+        float `(B, T', D)` and bool `(B, T')`, all True without a mask.
 
     Raises:
         ValueError: for strides that are not positive ints.
@@ -78,6 +78,8 @@ class ConvolutionalSubsampling(keras.layers.Layer):
             x = layer(ops.pad(x, ((0, 0), (1, 1), (0, 0))))
             if mask is not None and stride > 1:
                 mask = mask[:, ::stride]
+        if mask is None:
+            mask = ops.ones(ops.shape(x)[:2], dtype="bool")
         return x, mask
 
     def output_length(self, length):
@@ -89,11 +91,11 @@ class ConvolutionalSubsampling(keras.layers.Layer):
     def compute_output_spec(self, inputs, padding_mask=None):
         batch, length, _ = inputs.shape
         length = None if length is None else self.output_length(length)
-        mask = None
-        if padding_mask is not None:
-            mask = keras.KerasTensor((batch, length), "bool")
         shape = (batch, length, self.filters)
-        return keras.KerasTensor(shape, self.compute_dtype), mask
+        return (
+            keras.KerasTensor(shape, self.compute_dtype),
+            keras.KerasTensor((batch, length), "bool"),
+        )
 
     def get_config(self):
         return {

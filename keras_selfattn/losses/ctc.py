@@ -23,7 +23,7 @@ def ctc_loss(token_ids, logits, output_lengths):
 
     Blank and padding are id 0. Rows that no path fits (more labels than
     frames) cost 0 and give no gradient: the backends disagree on them (inf,
-    1e5 or 716), and one would spoil a batch.
+    1e5 or 716), and one would spoil a batch. So do rows without labels.
 
     Reference: Graves et al. 2006 (ICML), section 4.1.
 

@@ -198,18 +198,18 @@ class Transcriber:
             emitted, log_probabilities, self.vocabulary, self.frame_seconds
         )
         for word in words:
-            word["start_s"] += offset_s
-            word["end_s"] += offset_s
+            for edge in ("start_s", "end_s"):
+                word[edge] = round(word[edge] + offset_s, 3)
         tokens = [
             {
                 "id": int(emitted[frame]),
                 "token": self.vocabulary[emitted[frame]],
-                "time_s": offset_s + float(frame) * self.frame_seconds,
+                "time_s": round(offset_s + frame * self.frame_seconds, 3),
                 "confidence": float(
                     np.exp(log_probabilities[frame, emitted[frame]])
                 ),
             }
-            for frame in np.flatnonzero(emitted)
+            for frame in np.flatnonzero(emitted).tolist()
         ]
         text = detokenize([t["id"] for t in tokens], self.vocabulary).strip()
         return text, words, tokens

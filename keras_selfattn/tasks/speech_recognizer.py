@@ -77,7 +77,8 @@ class SpeechRecognizer(Task):
     ):
         # Layers. The front end's name is known to the quantiser, which
         # leaves it in floating point.
-        frontend = LogMelSpectrogram() if frontend is None else frontend
+        if frontend is None:
+            frontend = {"class_name": LogMelSpectrogram.__name__, "config": {}}
         encoder = ConformerEncoder() if encoder is None else encoder
         tokenizer = CharacterTokenizer() if tokenizer is None else tokenizer
         if isinstance(spec_augment, SpecAugment):
@@ -244,8 +245,8 @@ class SpeechRecognizer(Task):
             for word in words_with_times(
                 emitted, rows, self.tokenizer.vocabulary, self.frame_seconds
             ):
-                word["start_s"] += offset
-                word["end_s"] += offset
+                for edge in ("start_s", "end_s"):
+                    word[edge] = round(word[edge] + offset, 3)
                 results[owner]["words"].append(word)
         for result in results:
             result["text"] = " ".join(t for t in result["text"] if t)

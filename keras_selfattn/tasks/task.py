@@ -52,11 +52,14 @@ def save_weight_file(model, path, dtype="float16"):
                 "layers explicit names."
             )
         value = keras.ops.convert_to_numpy(variable.value)
+        with np.errstate(over="ignore"):
+            value = value.astype(dtype)
         if not np.isfinite(value).all():
             raise ValueError(
-                f"{variable.path} holds NaN or infinite values; not saved."
+                f"{variable.path} holds values that are not finite in "
+                f"{dtype}; not saved."
             )
-        tensors[variable.path] = np.ascontiguousarray(value.astype(dtype))
+        tensors[variable.path] = np.ascontiguousarray(value)
     write_atomically(path, save(tensors, metadata={"format": "keras_selfattn"}))
 
 

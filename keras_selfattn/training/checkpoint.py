@@ -1,18 +1,23 @@
 """Checkpoints a training goes on from as if it had never stopped.
 
 One `.npz` file holds every variable of the model (seed states included)
-and of the optimizer, the place (epoch, batch) and what the run has logged;
-it is written beside and renamed, so a kill leaves the last whole one.
+and of the optimizer, the place (epoch, batch) and what the run has logged.
+The last whole file survives a kill at any moment.
+
+The next steps are the same, bit for bit, where nothing else feeds them:
+every random layer has a seed, data are a function of (seed, epoch), each
+epoch is a `fit` of its own, and sums run in one order (a CPU, the same
+number of threads).
 """
 
-import io
 import json
+import re
 from pathlib import Path
 
 import keras
 import numpy as np
 
-from keras_selfattn.atomic_file import write_atomically
+from keras_selfattn.atomic_file import written_beside
 
 
 def save_checkpoint(path, model, epoch, batch, history=None):
@@ -20,39 +25,42 @@ def save_checkpoint(path, model, epoch, batch, history=None):
 
     Args:
         path: file (`.npz`).
-        model: compiled keras.Model.
+        model: compiled keras.Model, its optimizer built.
         epoch: int, epoch to go on in.
         batch: int, batch of that epoch to go on with.
         history: JSON-able, carried along.
     """
     arrays = {
         "place": np.array([epoch, batch]),
-        "history": np.frombuffer(
-            json.dumps(history or {}).encode("utf-8"), "uint8"
-        ),
+        "history": np.frombuffer(json.dumps(history).encode(), "uint8"),
     }
-    for group, variables in (
-        ("model", model.variables),
-        ("optimizer", model.optimizer.variables),
-    ):
+    for group, variables in _groups(model):
         for i, variable in enumerate(variables):
-            key = f"{group}/{i:05d}/{variable.path}"
-            arrays[key] = keras.ops.convert_to_numpy(variable.value)
-    buffer = io.BytesIO()
-    np.savez(buffer, **arrays)
-    write_atomically(path, buffer.getvalue())
+            value = keras.ops.convert_to_numpy(variable.value)
+            if value.dtype.kind not in "biuf":  # bfloat16, which fits
+                value = value.astype("float32")
+            arrays[f"{group}/{i:05d}/{variable.path}"] = value
+    with written_beside(path) as part, open(part, "wb") as file:
+        np.savez(file, **arrays)
 
 
 def restore_checkpoint(path, model):
     """Puts a checkpoint's values into a freshly built, compiled model.
 
+    Args:
+        path: file that `save_checkpoint` wrote.
+        model: compiled keras.Model of the same layers and optimizer; it
+            stays as it was where the file does not fit.
+
     Returns:
         epoch, batch, history.
 
     Raises:
-        ValueError: where the file is cut short or of another model.
+        ValueError: where the file is missing, damaged or of another model.
     """
     path = Path(path)
+    if not path.is_file():
+        raise ValueError(f"{path} does not exist; nothing to go on from.")
     try:
         with np.load(path) as data:
             arrays = {key: data[key] for key in data.files}
@@ -64,39 +72,61 @@ def restore_checkpoint(path, model):
             "anew."
         ) from error
     model.optimizer.build(model.trainable_variables)
-    for group, variables in (
-        ("model", model.variables),
-        ("optimizer", model.optimizer.variables),
-    ):
-        keys = sorted(k for k in arrays if k.startswith(f"{group}/"))
-        fits = len(keys) == len(variables) and all(
-            arrays[key].shape == tuple(variable.shape)
-            for key, variable in zip(keys, variables, strict=True)
-        )
-        if not fits:
+    pairs = []
+    for group, variables in _groups(model):
+        keys = sorted(key for key in arrays if key.startswith(f"{group}/"))
+        if len(keys) != len(variables):
             raise ValueError(
-                f"{path} belongs to another {group}: {len(keys)} variables in "
-                f"the file, {len(variables)} here, or other shapes; use the "
-                "arguments it was written with, or another --out."
+                f"{path} belongs to another {group}: it holds {len(keys)} "
+                f"variables, this one has {len(variables)}. Use the "
+                "arguments it was written with, or start anew elsewhere."
             )
         for key, variable in zip(keys, variables, strict=True):
-            variable.assign(arrays[key])
+            value, name = arrays[key], key.split("/", 2)[2]
+            same = _uncounted(name) == _uncounted(variable.path)
+            if not same or value.shape != tuple(variable.shape):
+                raise ValueError(
+                    f"{path} belongs to another {group}: where it holds "
+                    f"{name} {value.shape}, this one has {variable.path} "
+                    f"{tuple(variable.shape)}. Use the arguments it was "
+                    "written with, or start anew elsewhere."
+                )
+            pairs.append((variable, value))
+    for variable, value in pairs:
+        variable.assign(value)
     return epoch, batch, history
+
+
+def _groups(model):
+    return ("model", model.variables), ("optimizer", model.optimizer.variables)
+
+
+def _uncounted(path):
+    """A variable's path without the numbers Keras counts up in a process."""
+    return re.sub(r"_\d+(?=[/_])", "", path)
 
 
 class CheckpointEvery(keras.callbacks.Callback):
     """Saves every so many batches; `batch` counts from `first_batch`.
 
+    Put it behind the callbacks whose files it is to agree with.
+
     Args:
         path: file of the checkpoint.
-        every: int, batches between two saves.
+        every: int >= 1, batches between two saves.
         epoch: int, the epoch this `fit` runs.
         first_batch: int, batches of it that were done before this `fit`.
         history: JSON-able, carried along (read when saving).
+
+    Example:
+        >>> saving = CheckpointEvery("checkpoint.npz", every=200, epoch=0)
+        >>> model.fit(dataset, epochs=1, callbacks=[saving])
     """
 
     def __init__(self, path, every, epoch, first_batch=0, history=None):
         super().__init__()
+        if every < 1:
+            raise ValueError(f"every={every}; expected at least 1 batch.")
         self.path = path
         self.every = every
         self.epoch = epoch

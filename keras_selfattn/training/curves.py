@@ -1,46 +1,54 @@
 """Training curves as a picture."""
 
-import os
-from pathlib import Path
+import io
+
+from keras_selfattn.atomic_file import write_atomically
 
 
-def plot_curves(history, path, title=""):
-    """Draws loss and error rates by epoch as a PNG.
+def plot_curves(history, path, title="", loss_label="loss"):
+    """Draws losses and error rates by epoch as a PNG.
+
+    An epoch without an entry, or whose entry is not finite, is a gap.
 
     Args:
-        history: list of dict, one an epoch; "epoch", "loss" and any number
-            of other numeric entries ("dev_wer", "dev_cer", ... as parts of
-            one), drawn in a second panel as percentages.
+        history: list of dict, one an epoch, at least one: "epoch", "loss",
+            "dev_loss", and any number of entries whose names end in "wer" or
+            "cer" (parts of one), drawn in a second panel as percentages.
         path: PNG file to write.
         title: str.
+        loss_label: str, the losses' axis.
+
+    Raises:
+        ValueError: for no epoch.
     """
+    if not history:
+        raise ValueError("history is empty; expected a row for each epoch.")
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(9, 3.6), layout="constrained")
+    def draw(axes, names, scale):
+        for name in names:
+            rows = [row.get(name) for row in history]
+            values = [float("nan") if v is None else scale * v for v in rows]
+            axes.plot(epochs, values, marker=".", label=name)
+        if names:
+            axes.legend(
+                loc="upper left", bbox_to_anchor=(1, 1), fontsize="small"
+            )
+        axes.grid(alpha=0.3)
+
+    figure = Figure(figsize=(12, 3.6), layout="constrained")
     left, right = figure.subplots(1, 2)
     epochs = [row["epoch"] for row in history]
-    for name in ("loss", "dev_loss"):
-        if any(name in row for row in history):
-            left.plot(epochs, [row.get(name) for row in history], label=name)
-    left.set(xlabel="epoch", ylabel="CTC loss (nats a label)")
-    left.legend()
-    names = [
-        key
-        for key in history[-1]
-        if key.endswith(("wer", "cer")) and history[-1][key] is not None
-    ]
-    for name in names:
-        values = [
-            None if row.get(name) is None else 100 * row[name]
-            for row in history
-        ]
-        right.plot(epochs, values, marker=".", label=name)
+    found = dict.fromkeys(name for row in history for name in row)
+    losses = [name for name in ("loss", "dev_loss") if name in found]
+    rates = [name for name in found if name.endswith(("wer", "cer"))]
+    draw(left, losses, 1)
+    draw(right, rates, 100)
+    left.set(xlabel="epoch", ylabel=loss_label)
     right.set(xlabel="epoch", ylabel="error rate (%)", ylim=(0, 105))
-    right.grid(alpha=0.3)
-    if names:
-        right.legend()
+    for axes in (left, right):
+        axes.xaxis.get_major_locator().set_params(integer=True)
     figure.suptitle(title)
-    path = Path(path)
-    beside = path.with_name(f".{path.name}.part.png")
-    figure.savefig(beside, dpi=120)
-    os.replace(beside, path)
+    picture = io.BytesIO()
+    figure.savefig(picture, format="png", dpi=120)
+    write_atomically(path, picture.getvalue())

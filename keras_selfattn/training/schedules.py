@@ -25,16 +25,20 @@ class WarmupCosine(keras.optimizers.schedules.LearningRateSchedule):
 
     Example:
         >>> schedule = WarmupCosine(1e-3, total_steps=1000, warmup_steps=100)
-        >>> float(schedule(100))
+        >>> round(float(schedule(100)), 9)
         0.001
     """
 
     def __init__(self, peak, total_steps, warmup_steps, final_fraction=0.02):
-        if peak <= 0 or not 0 <= warmup_steps < total_steps:
+        if not peak > 0 or not 0 <= warmup_steps < total_steps:
             raise ValueError(
                 f"peak={peak}, warmup_steps={warmup_steps}, total_steps="
                 f"{total_steps}: expected peak > 0 and 0 <= warmup_steps < "
                 "total_steps."
+            )
+        if not 0 <= final_fraction <= 1:
+            raise ValueError(
+                f"final_fraction={final_fraction}; expected 0 to 1."
             )
         self.peak = peak
         self.total_steps = total_steps

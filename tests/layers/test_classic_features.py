@@ -14,7 +14,7 @@ from keras_selfattn.layers.classic_features import (
     lifter_values,
 )
 from keras_selfattn.layers.spectral import LogMelSpectrogram
-from tests.arrays import prefix_mask, to_numpy
+from tests.arrays import prefix_mask, to_numpy, waveform
 from tests.gradients import gradients
 from tests.litert import needs_tensorflow, run_converted
 from tests.round_trip import assert_round_trip
@@ -25,11 +25,7 @@ LENGTH = 1600  # samples; 10 frames
 
 
 def signal(length=LENGTH, seed=0):
-    """Two tones and noise at 16 kHz, float32 in [-1, 1]."""
-    t = np.arange(length) / 16000
-    noise = np.random.default_rng(seed).normal(size=length)
-    tones = 0.3 * np.sin(2 * np.pi * 440 * t) + 0.1 * np.sin(9000 * t * t)
-    return (tones + 0.05 * noise).astype("float32")
+    return waveform(length, seed, noise=0.05)
 
 
 def centred_frames(samples, window=400, hop=160):

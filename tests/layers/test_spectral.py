@@ -12,7 +12,7 @@ from keras_selfattn.layers.spectral import (
     mel_to_hz,
     window_values,
 )
-from tests.arrays import to_numpy
+from tests.arrays import to_numpy, waveform
 from tests.gradients import gradients
 from tests.litert import needs_tensorflow, run_converted
 from tests.round_trip import assert_round_trip
@@ -22,14 +22,6 @@ pytestmark = pytest.mark.backend
 # Largest difference from librosa, in units of log10(energy): both sum in
 # float32, so weak bins beside strong ones carry some noise.
 LOG10_TOLERANCE = 1e-3
-
-
-def signal(length=4000, seed=0):
-    """Two tones and noise at 16 kHz, float32 in [-1, 1]."""
-    t = np.arange(length) / 16000
-    noise = np.random.default_rng(seed).normal(size=length)
-    tones = 0.3 * np.sin(2 * np.pi * 440 * t) + 0.1 * np.sin(6000 * t * t)
-    return (tones + 0.01 * noise).astype("float32")
 
 
 def log10_mel(layer, samples, num_samples=None):
@@ -123,7 +115,7 @@ def test_mel_scale_is_inverted_exactly():
     ],
 )
 def test_log_mel_equals_librosas(bins, window_length, fft, window, peer):
-    samples = signal()
+    samples = waveform(4000)
     layer = LogMelSpectrogram(
         num_mel_bins=bins,
         window_length_samples=window_length,
@@ -152,7 +144,7 @@ def test_log_mel_equals_librosas(bins, window_length, fft, window, peer):
 
 
 def test_whispers_parameters_give_whispers_formula():
-    samples = np.concatenate([signal(2400), np.zeros(1600, "float32")])
+    samples = np.concatenate([waveform(2400), np.zeros(1600, "float32")])
     layer = LogMelSpectrogram(energy_floor=1e-10, dynamic_range_db=80.0)
     found, _ = layer(samples[None])
     mel = librosa.feature.melspectrogram(
@@ -173,7 +165,7 @@ def test_whispers_parameters_give_whispers_formula():
 @pytest.mark.parametrize("dynamic_range_db", [None, 80.0])
 def test_padding_content_cannot_change_features(dynamic_range_db):
     layer = LogMelSpectrogram(dynamic_range_db=dynamic_range_db)
-    samples = signal(3000)
+    samples = waveform(3000)
     alone, _ = layer(samples[None])
     outputs = []
     for filling in (0.0, 1e3, np.nan):
@@ -192,7 +184,7 @@ def test_padding_content_cannot_change_features(dynamic_range_db):
 
 @pytest.mark.parametrize("length", [1, 159, 160, 161])
 def test_short_input_gives_one_frame_a_started_hop(length):
-    features, mask = LogMelSpectrogram()(signal(length)[None])
+    features, mask = LogMelSpectrogram()(waveform(length)[None])
     frames = -(-length // 160)
     assert to_numpy(features).shape == (1, frames, 80)
     assert np.isfinite(to_numpy(features)).all()
@@ -224,7 +216,7 @@ def test_silence_stands_on_the_energy_floor():
     ids=lambda change: next(iter(change)),
 )
 def test_each_parameter_changes_the_features(change):
-    samples = signal(1600)[None]
+    samples = waveform(1600)[None]
     usual = to_numpy(LogMelSpectrogram()(samples)[0])
     changed = to_numpy(LogMelSpectrogram(**change)(samples)[0])
     if changed.shape == usual.shape:
@@ -249,7 +241,7 @@ def test_each_parameter_changes_the_features(change):
     ids=["framing", "log_mel"],
 )
 def test_keras_file_round_trip(layer, tmp_path):
-    samples = np.stack([signal(900), signal(900, seed=1)])
+    samples = np.stack([waveform(900), waveform(900, seed=1)])
     assert_round_trip(
         layer,
         tmp_path,
@@ -260,7 +252,7 @@ def test_keras_file_round_trip(layer, tmp_path):
 
 def test_gradients_reach_the_samples_and_are_finite():
     samples = keras.Variable(
-        np.concatenate([signal(700), np.zeros(300, "float32")])[None]
+        np.concatenate([waveform(700), np.zeros(300, "float32")])[None]
     )
     layer = LogMelSpectrogram()
     _, (gradient,) = gradients(
@@ -274,7 +266,7 @@ def test_stays_in_float32_under_a_narrow_policy():
     before = keras.config.dtype_policy()
     keras.config.set_dtype_policy("mixed_float16")
     try:
-        features, _ = LogMelSpectrogram()(signal(800)[None])
+        features, _ = LogMelSpectrogram()(waveform(800)[None])
     finally:
         keras.config.set_dtype_policy(before)
     assert keras.backend.standardize_dtype(features.dtype) == "float32"
@@ -299,7 +291,7 @@ def test_wrong_parameters_are_refused(arguments, said):
 
 @needs_tensorflow
 def test_converts_to_built_in_operations():
-    samples = signal(1000)[None]
+    samples = waveform(1000)[None]
     layer = LogMelSpectrogram(dynamic_range_db=80.0)
     found = run_converted(
         lambda samples, num_samples: layer(samples, num_samples)[0],

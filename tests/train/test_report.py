@@ -278,5 +278,11 @@ def test_pages_of_docs_are_filled(report, checkout, name, kept, block):
     assert "4 minutes for the whole run" in page.read_text()
 
 
+def test_peers_keep_their_decimals_and_their_source(report):
+    peer = {"system": "W", "data": "d", "source": "as published", "wer": 0.1545}
+    text = report.render_peers([{**peer, "utterances": None}])
+    assert "| W | d | as published |  | 15.45 |" in text
+
+
 def test_the_tables_of_this_checkout_are_up_to_date(report, repository):
     assert not [path.name for path in report.stale_files(repository)]

@@ -1,0 +1,39 @@
+"""A trained folder becomes a sealed preset whose sample is checked."""
+
+import shutil
+
+import pytest
+
+from keras_selfattn import zoo
+
+
+@pytest.fixture
+def home(tmp_path, monkeypatch):
+    monkeypatch.setattr(zoo, "root", lambda: tmp_path / "zoo")
+    return tmp_path / "zoo"
+
+
+@pytest.mark.slow
+def test_publishes_a_preset_that_checks_itself(load_script, repository, home):
+    pytest.importorskip("tensorflow", reason="the export converts with it")
+    golden = repository / "tests/golden/tiny_asr"
+    folder = home / "asr/mine"
+    found = load_script("train/publish_asr.py").publish(
+        golden,
+        folder,
+        golden / "sample.wav",
+        "none",
+        ["asr"],
+        description="Random weights.",
+        language="en",
+        license="Apache-2.0",
+    )
+    assert found.text == zoo.describe(golden)["reference"]["text"]
+    assert zoo.list_presets() == ["mine"]
+    assert zoo.index()["aliases"] == {"asr": "mine"}
+    assert zoo.describe("asr")["description"] == "Random weights."
+    assert zoo.check("asr").text == found.text
+    # A changed byte is noticed.
+    shutil.copy(folder / "sample.wav", folder / "model.tflite")
+    with pytest.raises(zoo.PresetError, match="model.tflite"):
+        zoo.check("asr")

@@ -1,0 +1,66 @@
+import io
+import os
+
+import numpy as np
+import pytest
+
+from keras_selfattn.training.curves import plot_curves
+
+HISTORY = [
+    {"epoch": 0, "loss": 3.0},
+    {"epoch": 1, "loss": 1.0, "dev_wer": 0.8, "dev_cer": 0.4},
+    {"epoch": 2, "loss": float("nan"), "dev_wer": 0.6, "dev_cer": None},
+]
+
+
+@pytest.fixture
+def drawn(monkeypatch):
+    """The figures that were saved, to look at their lines."""
+    from matplotlib.figure import Figure
+
+    figures, savefig = [], Figure.savefig
+
+    def remember(figure, *args, **kwargs):
+        figures.append(figure)
+        return savefig(figure, *args, **kwargs)
+
+    monkeypatch.setattr(Figure, "savefig", remember)
+    return figures
+
+
+def lines(axes):
+    return {
+        line.get_label(): np.asarray(line.get_ydata(), float)
+        for line in axes.get_lines()
+    }
+
+
+def test_draws_losses_left_and_rates_right_with_gaps(tmp_path, drawn):
+    plot_curves(HISTORY, tmp_path / "curves.png", "digits", "nats a label")
+    left, right = drawn[0].axes
+    assert left.get_ylabel() == "nats a label"
+    assert drawn[0].get_suptitle() == "digits"
+    nan = np.nan
+    np.testing.assert_equal(lines(left), {"loss": [3.0, 1.0, nan]})
+    np.testing.assert_equal(
+        lines(right), {"dev_wer": [nan, 80, 60], "dev_cer": [nan, 40, nan]}
+    )
+
+
+def test_writes_a_whole_picture_and_nothing_beside_it(tmp_path):
+    from matplotlib import pyplot
+
+    path = tmp_path / "curves.png"
+    plot_curves(HISTORY[:1], path)
+    first = path.read_bytes()
+    plot_curves(HISTORY, path)
+    assert path.read_bytes() != first
+    assert os.listdir(tmp_path) == ["curves.png"]
+    pixels = pyplot.imread(io.BytesIO(path.read_bytes()))
+    assert pixels.shape[:2] == (432, 1440)
+    assert not pyplot.get_fignums()  # no window is opened
+
+
+def test_no_epoch_is_refused(tmp_path):
+    with pytest.raises(ValueError, match="history is empty"):
+        plot_curves([], tmp_path / "curves.png")
