@@ -98,9 +98,7 @@ def build(architecture, length, task, sizes):
     if architecture == "hierarchical":
         tokens, x = hierarchy(token_ids, mask, sizes, size, length)
         if task["per_token"]:
-            document = ops.broadcast_to(
-                ops.expand_dims(x, 1), ops.shape(tokens)
-            )
+            document = keras.layers.RepeatVector(length)(x)
             x = ops.concatenate([tokens, document], axis=-1)
             x = keras.layers.Dense(sizes["hidden_dim"], activation="gelu")(x)
     else:

@@ -20,22 +20,15 @@ from typing import Annotated
 
 import typer
 
-# Whisper tiny's encoder, 50 frames a second: its weights fit.
-WHISPER_TINY = {
-    "strides": [1, 2],
-    "hidden_dim": 384,
-    "num_layers": 4,
-    "num_heads": 6,
-    "intermediate_dim": 1536,
-    "block": "transformer",
-    "positions": "sinusoidal",
-}
+from keras_selfattn.convert.whisper import WHISPER_TINY_STAGE
+
 ARCHITECTURES = {
     "conformer": [{}],
     "transformer": [{"block": "transformer", "positions": "sinusoidal"}],
-    # One Conformer block at half the rate turns Whisper's frames to letters.
+    # Whisper tiny's encoder gives 50 frames a second; one Conformer block at
+    # half that rate turns them to letters.
     "whisper-conformer": [
-        WHISPER_TINY,
+        WHISPER_TINY_STAGE,
         {
             "strides": [2],
             "hidden_dim": 256,

@@ -236,7 +236,7 @@ CASES = {
     ),
     "conformer_block": Case(layers.ConformerBlock, {**BLOCK, "kernel_size": 3}),
     "convolution": Case(layers.ConvolutionModule, {"kernel_size": 3}),
-    "subsampling": Case(layers.ConvolutionalSubsampling, {"hidden_dim": 6}),
+    "subsampling": Case(layers.ConvolutionalSubsampling, {"filters": 6}),
     "feed_forward": Case(
         layers.FeedForward,
         {"intermediate_dim": 12, "activation": "reglu"},
