@@ -17,6 +17,7 @@ _SUBPACKAGES = (
     "losses",
     "metrics",
     "models",
+    "plots",
     "preprocessing",
     "runtime",
     "tasks",

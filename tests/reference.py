@@ -40,6 +40,11 @@ def layer_norm(x, w):
     return (x - mean) / np.sqrt(variance + 1e-5) * w["gamma"] + w["beta"]
 
 
+def rms_norm(x, w, epsilon=1e-6):
+    mean_square = (x**2).mean(axis=-1, keepdims=True)
+    return x / np.sqrt(mean_square + epsilon) * w["gamma"]
+
+
 def sigmoid(x):
     return 1 / (1 + np.exp(-x))
 
@@ -49,6 +54,15 @@ ACTIVATIONS = {
     "silu": lambda x: x * sigmoid(x),
     "gelu": lambda x: x * 0.5 * (1 + np.vectorize(math.erf)(x / 2**0.5)),
     "tanh": np.tanh,
+    "sigmoid": sigmoid,
+    "linear": lambda x: x,
+}
+GATES = {
+    "glu": "sigmoid",
+    "bilinear": "linear",
+    "reglu": "relu",
+    "geglu": "gelu",
+    "swiglu": "silu",
 }
 
 
@@ -125,7 +139,12 @@ def _score(q, k, i, j, w, head, positions, dim):
 
 
 def feed_forward(x, w, activation):
-    hidden = ACTIVATIONS[activation](dense(x, below(w, "expand")))
+    hidden = dense(x, below(w, "expand"))
+    if activation in GATES:
+        gate = dense(x, below(w, "gate"))
+        hidden = hidden * ACTIVATIONS[GATES[activation]](gate)
+    else:
+        hidden = ACTIVATIONS[activation](hidden)
     return dense(hidden, below(w, "contract"))
 
 
@@ -194,20 +213,32 @@ def conformer_block(x, w, num_heads, positions, padding_mask, mask=True):
     return layer_norm(x, norm["output"])
 
 
-def encoder_block(x, w, num_heads, activation, norm_first, mask=None):
+NORMS = {"layer": layer_norm, "rms": rms_norm}
+
+
+def encoder_block(
+    x, w, num_heads, activation, norm_first, mask=None, norm="layer"
+):
     def attend(y):
         return attention(y, below(w, "attention"), num_heads, None, mask)[0]
 
     def feed(y):
         return feed_forward(y, below(w, "feed_forward"), activation)
 
-    first, second = below(w, "attention_norm"), below(w, "feed_forward_norm")
+    branches = {"attention": attend, "feed_forward": feed}
+    return residual_branches(x, w, branches, norm_first, norm)
+
+
+def residual_branches(x, w, branches, norm_first, norm="layer"):
+    """Branches one after another, each with a residual and a norm."""
     x = np.asarray(x, "float64")
-    if norm_first:
-        x = x + attend(layer_norm(x, first))
-        return x + feed(layer_norm(x, second))
-    x = layer_norm(x + attend(x), first)
-    return layer_norm(x + feed(x), second)
+    for name, branch in branches.items():
+        weights = below(w, f"{name}_norm")
+        if norm_first:
+            x = x + branch(NORMS[norm](x, weights))
+        else:
+            x = NORMS[norm](x + branch(x), weights)
+    return x
 
 
 def subsampling(x, w, strides, padding_mask, activation="gelu"):

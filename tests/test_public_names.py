@@ -23,6 +23,7 @@ NAMES = {
         "losses",
         "metrics",
         "models",
+        "plots",
         "preprocessing",
         "runtime",
         "tasks",

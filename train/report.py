@@ -1,13 +1,14 @@
-"""Writes the results tables of README.md and of the model cards.
+"""Writes the results tables of README.md, of docs/ and of the model cards.
 
     python train/report.py            # rewrites what is out of date
     python train/report.py --check    # changes nothing; exit status 1 if stale
 
 Figures live in one place: `zoo/<task>/<preset>/metrics.json` (written by the
-evaluation scripts), `benchmarks/results/asr.json` (written by the benchmark)
+evaluation scripts), `benchmarks/results/*.json` (written by the benchmarks)
 and `benchmarks/peers.json` (other systems, each with its source). What stands
 between `<!-- report:NAME -->` and `<!-- /report -->` is generated from them;
-NAME is `results`, `peers` or `benchmark`. In a card, `results` is that
+NAME is `results`, `peers` or `benchmark`, or of the attention family
+`attention`, `length`, `accuracy` or `growth`. In a card, `results` is that
 preset's own. A figure measured on another file than the one the preset ships
 is an error.
 
@@ -201,6 +202,142 @@ def render_benchmark(result: dict | None) -> str:
     )
 
 
+def milliseconds(entry: dict) -> str:
+    """Returns median and quartiles, or extremes of few repetitions."""
+    low, middle, high = (
+        f"{1000 * entry[key]:.3g}" for key in ("low_s", "median_s", "high_s")
+    )
+    return f"{middle} ({low}-{high})"
+
+
+def mebibytes(value: float | None) -> str:
+    """Returns bytes as MiB, or a dash for what could not be measured."""
+    return "-" if value is None else f"{value / 2**20:.1f}"
+
+
+def with_command(text: str, result: dict) -> str:
+    """Returns a block: what was run, where, and the text."""
+    return (
+        f"\n{result['machine']}; {result['minutes']:.0f} minutes for the whole "
+        f"run.\n\n{text}\n```bash\n{result['command']}\n```\n\n"
+    )
+
+
+def render_attention(result: dict | None) -> str:
+    """Returns our layers beside Keras's and KerasHub's, milliseconds."""
+    if not result or not result["peers"]:
+        return "\nThe benchmark has not been run yet.\n\n"
+    rows = []
+    for row in result["peers"]:
+        for ours, peer in (("ours", "keras"), ("our_block", "hub_block")):
+            there = peer in row["systems"]
+            rows.append(
+                [
+                    row["backend"],
+                    result["titles"][peer],
+                    "yes" if row["padded"] else "no",
+                    "forward"
+                    if row["direction"] == "forward"
+                    else "+ backward",
+                    f"{row['batch']} x {row['length']}",
+                    milliseconds(row["systems"][ours]),
+                    milliseconds(row["systems"][peer])
+                    if there
+                    else row["missing"][peer],
+                    f"{row['ratios'][ours]:.2f}" if there else "-",
+                ]
+            )
+    header = ["backend", "peer", "padding", "pass", "batch x length"]
+    header += ["ours, ms", "peer, ms", "ours / peer"]
+    return with_command(table(header, rows, left=4), result)
+
+
+def render_length(result: dict | None) -> str:
+    """Returns local beside full attention, and how each grows."""
+    if not result or not result["long"]:
+        return "\nThe benchmark has not been run yet.\n\n"
+    exponents = {
+        (entry["backend"], entry["system"]): entry for entry in result["growth"]
+    }
+    rows = []
+    for row in result["long"]:
+        local = row["systems"].get("local", {}).get("peak_bytes")
+        for name, entry in row["systems"].items():
+            peak = entry["peak_bytes"]
+            grows = exponents[row["backend"], name]
+            rows.append(
+                [
+                    row["backend"],
+                    result["titles"][name],
+                    "forward"
+                    if row["direction"] == "forward"
+                    else "+ backward",
+                    f"{row['length']}",
+                    milliseconds(entry),
+                    f"{row['times_local'].get(name, float('nan')):.1f}",
+                    mebibytes(peak),
+                    f"{peak / local:.1f}" if peak and local else "-",
+                    *(
+                        "-" if grows[key] is None else f"{grows[key]:.2f}"
+                        for key in ("time", "memory")
+                    ),
+                ]
+            )
+    longest = max(row["length"] for row in result["long"])
+    rows = [row for row in rows if row[3] == str(longest)]
+    header = ["backend", "attention", "pass", "length", "ms", "times local"]
+    header += ["peak MiB", "times local", "time grows", "memory grows"]
+    return with_command(table(header, rows, left=3), result)
+
+
+def render_accuracy(result: dict | None) -> str:
+    """Returns what each architecture learned under the one budget."""
+    if not result or not result["tasks"]:
+        return "\nThe benchmark has not been run yet.\n\n"
+    rows = []
+    for task, found in result["tasks"].items():
+        budget = result["plan"][task]
+        for name, entry in found.items():
+            figures = [entry.get("error"), "-", "-", "-"]
+            if "error" not in entry:
+                figures = [
+                    percent(entry["accuracy"]),
+                    f"{entry['parameters']:,}",
+                    f"{entry['body_parameters']:,}",
+                    f"{entry['train_seconds']:.0f}",
+                ]
+            rows.append(
+                [
+                    task,
+                    result["titles"][name],
+                    f"{budget['steps']} x {budget['batch_size']} x "
+                    f"{budget['length']}",
+                    *figures,
+                ]
+            )
+    header = ["task", "architecture", "steps x batch x length"]
+    header += ["accuracy %", "weights", "without embeddings", "training, s"]
+    return with_command(table(header, rows, left=2), result)
+
+
+def render_growth(result: dict | None) -> str:
+    """Returns time and memory of a training step by length."""
+    if not result or not result["growth"]:
+        return "\nThe benchmark has not been run yet.\n\n"
+    lengths = [row["length"] for row in result["growth"]]
+    rows = []
+    for name, title in result["titles"].items():
+        entries = [row["systems"].get(name) for row in result["growth"]]
+        rows.append(
+            [title]
+            + [f"{1000 * e['median_s']:.3g}" if e else "-" for e in entries]
+            + [mebibytes(e["peak_bytes"]) if e else "-" for e in entries]
+        )
+    header = ["architecture", *(f"ms at {length}" for length in lengths)]
+    header += [f"MiB at {length}" for length in lengths]
+    return with_command(table(header, rows), result)
+
+
 def fill(text: str, source: str, blocks: dict[str, str]) -> str:
     """Returns `text` with every marked block generated anew.
 
@@ -229,16 +366,24 @@ def stale_files(root: Path) -> dict[Path, str]:
     """Returns the files whose blocks are out of date, with their new text."""
     presets = read_presets(root / "zoo")
     peers = root / "benchmarks/peers.json"
-    kept = root / "benchmarks/results/asr.json"
+
+    def kept(name):
+        path = root / "benchmarks/results" / f"{name}.json"
+        return read_json(path) if path.is_file() else None
+
+    attention, compared = kept("attention"), kept("compare_architectures")
     shared = {
         "peers": render_peers(
             read_json(peers)["peers"] if peers.is_file() else []
         ),
-        "benchmark": render_benchmark(
-            read_json(kept) if kept.is_file() else None
-        ),
+        "benchmark": render_benchmark(kept("asr")),
+        "attention": render_attention(attention),
+        "length": render_length(attention),
+        "accuracy": render_accuracy(compared),
+        "growth": render_growth(compared),
     }
-    wanted = {root / "README.md": render_results(presets)}
+    pages = [root / "README.md", *sorted((root / "docs").glob("*.md"))]
+    wanted = dict.fromkeys(pages, render_results(presets))
     for preset in presets:
         wanted[preset.folder / "card.md"] = render_results([preset])
     stale = {}

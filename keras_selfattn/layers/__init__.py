@@ -1,5 +1,13 @@
 """Layers: self-attention and its relatives, in `keras.ops` only."""
 
+from keras_selfattn.layers.attention_cache import empty_cache
+from keras_selfattn.layers.attention_pooling import AttentionPooling
+from keras_selfattn.layers.attention_positions import (
+    AlibiPositions,
+    RotaryPositions,
+    T5RelativeBuckets,
+    TransformerXLPositions,
+)
 from keras_selfattn.layers.classic_features import (
     MFCC,
     SpectralEntropy,
@@ -10,8 +18,15 @@ from keras_selfattn.layers.convolution_module import ConvolutionModule
 from keras_selfattn.layers.convolutional_subsampling import (
     ConvolutionalSubsampling,
 )
+from keras_selfattn.layers.cross_attention import MultiHeadCrossAttention
+from keras_selfattn.layers.decoder_block import DecoderBlock
 from keras_selfattn.layers.encoder_block import EncoderBlock
 from keras_selfattn.layers.feed_forward import FeedForward
+from keras_selfattn.layers.hierarchical_attention import HierarchicalAttention
+from keras_selfattn.layers.local_attention import LocalSelfAttention
+from keras_selfattn.layers.low_rank_attention import LowRankSelfAttention
+from keras_selfattn.layers.normalization import RMSNorm
+from keras_selfattn.layers.nystrom_attention import NystromSelfAttention
 from keras_selfattn.layers.positions import (
     LearnedPositions,
     SinusoidalPositions,
@@ -21,18 +36,31 @@ from keras_selfattn.layers.spec_augment import SpecAugment
 from keras_selfattn.layers.spectral import Framing, LogMelSpectrogram
 
 __all__ = [
-    "MFCC",
+    "AlibiPositions",
+    "AttentionPooling",
     "ConformerBlock",
     "ConvolutionModule",
     "ConvolutionalSubsampling",
+    "DecoderBlock",
     "EncoderBlock",
     "FeedForward",
     "Framing",
+    "HierarchicalAttention",
     "LearnedPositions",
+    "LocalSelfAttention",
     "LogMelSpectrogram",
+    "LowRankSelfAttention",
+    "MFCC",
+    "MultiHeadCrossAttention",
     "MultiHeadSelfAttention",
+    "NystromSelfAttention",
+    "RMSNorm",
+    "RotaryPositions",
     "SinusoidalPositions",
     "SpecAugment",
     "SpectralEntropy",
+    "T5RelativeBuckets",
+    "TransformerXLPositions",
     "ZeroCrossingRate",
+    "empty_cache",
 ]

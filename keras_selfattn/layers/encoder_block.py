@@ -1,19 +1,26 @@
 """The Transformer encoder block.
 
-Shapes: `B` batch, `T` positions, `D` model dimension.
+Shapes: `B` batch, `T` positions, `N` heads, `D` model dimension.
 """
 
 import keras
 
+from keras_selfattn.layers.attention_positions import positions_config
+from keras_selfattn.layers.choose_attention import (
+    attention_config,
+    choose_attention,
+    known_arguments,
+)
 from keras_selfattn.layers.feed_forward import FeedForward
-from keras_selfattn.layers.self_attention import MultiHeadSelfAttention
+from keras_selfattn.layers.normalization import make_norm
 
 
 @keras.saving.register_keras_serializable(package="keras_selfattn")
 class EncoderBlock(keras.layers.Layer):
     """Self-attention and feed-forward, each with a residual and a norm.
 
-    Pre-norm: `x + f(norm(x))`; post-norm: `norm(x + f(x))`.
+    Pre-norm: `x + f(norm(x))`; post-norm: `norm(x + f(x))`. With
+    `use_causal_mask` it is the block of a decoder-only model.
 
     Reference: Vaswani et al. 2017 (arXiv:1706.03762), section 3.1; pre-norm:
     Xiong et al. 2020 (arXiv:2002.04745), section 3.
@@ -21,25 +28,34 @@ class EncoderBlock(keras.layers.Layer):
     Args:
         num_heads: int, attention heads.
         intermediate_dim: int, features inside the feed-forward network.
-        activation: str, a Keras activation.
-        positions: None, "rotary" or "relative"; see MultiHeadSelfAttention.
+        activation: str, a Keras activation, or a gate such as "swiglu"; see
+            FeedForward.
+        positions: None, "rotary", "relative", ...; see
+            MultiHeadSelfAttention.
         dropout: float in [0, 1), on both residual branches.
         inner_dropout: float in [0, 1), on the attention weights and inside
             the feed-forward network (costly: large tensors).
         norm_first: bool, pre-norm (True) or post-norm.
         seed: int, seed of the dropouts.
+        attention: None (full), a dict such as `{"kind": "local", "window":
+            64}`, or a layer to copy; see `choose_attention`.
+        norm: "layer" or "rms".
 
     Call arguments:
         inputs: float `(B, T, D)`.
         padding_mask: bool `(B, T)`, True = real, or None.
         attention_mask: bool, see MultiHeadSelfAttention, or None.
+        use_causal_mask: bool, hide the future.
+        return_attention_scores: bool, also return the attention's weights.
         training: bool.
 
     Returns:
-        float `(B, T, D)`.
+        float `(B, T, D)`; with `return_attention_scores` also float
+        `(B, N, T, T)`, or as the attention has them.
 
     Raises:
-        ValueError: as its parts do.
+        ValueError: as its parts do, and for a call argument that the
+            attention does not know.
 
     Example:
         >>> EncoderBlock(4, 128)(np.zeros((2, 10, 64))).shape
@@ -56,6 +72,8 @@ class EncoderBlock(keras.layers.Layer):
         inner_dropout=0.0,
         norm_first=True,
         seed=0,
+        attention=None,
+        norm="layer",
         **kwargs,
     ):
         super().__init__(**kwargs)
@@ -67,14 +85,11 @@ class EncoderBlock(keras.layers.Layer):
         self.inner_dropout = inner_dropout
         self.norm_first = norm_first
         self.seed = seed
+        self.norm = norm
         policy = {"dtype": self.dtype_policy}
-        self.attention = MultiHeadSelfAttention(
-            num_heads,
-            positions=positions,
-            dropout=inner_dropout,
-            seed=seed,
-            name="attention",
-            **policy,
+        self._attention_config = attention_config(attention)
+        self.attention = choose_attention(
+            attention, num_heads, positions, inner_dropout, seed, **policy
         )
         self.feed_forward = FeedForward(
             intermediate_dim,
@@ -84,12 +99,8 @@ class EncoderBlock(keras.layers.Layer):
             name="feed_forward",
             **policy,
         )
-        self.attention_norm = keras.layers.LayerNormalization(
-            epsilon=1e-5, name="attention_norm", **policy
-        )
-        self.feed_forward_norm = keras.layers.LayerNormalization(
-            epsilon=1e-5, name="feed_forward_norm", **policy
-        )
+        self.attention_norm = make_norm(norm, "attention_norm", **policy)
+        self.feed_forward_norm = make_norm(norm, "feed_forward_norm", **policy)
         self.attention_dropout = keras.layers.Dropout(
             dropout, seed=seed + 2, name="attention_dropout", **policy
         )
@@ -107,36 +118,58 @@ class EncoderBlock(keras.layers.Layer):
             layer.build(input_shape)
 
     def call(
-        self, inputs, padding_mask=None, attention_mask=None, training=False
+        self,
+        inputs,
+        padding_mask=None,
+        attention_mask=None,
+        use_causal_mask=False,
+        return_attention_scores=False,
+        training=False,
     ):
-        def attend(x):
-            x = self.attention(
-                x,
-                padding_mask=padding_mask,
-                attention_mask=attention_mask,
-                training=training,
-            )
-            return self.attention_dropout(x, training=training)
+        arguments = known_arguments(
+            self.attention,
+            padding_mask=padding_mask,
+            attention_mask=attention_mask,
+            use_causal_mask=use_causal_mask,
+            return_attention_scores=return_attention_scores,
+        )
+        x = self.attention_norm(inputs) if self.norm_first else inputs
+        x = self.attention(x, training=training, **arguments)
+        if return_attention_scores:
+            x, scores = x
+        x = inputs + self.attention_dropout(x, training=training)
+        if not self.norm_first:
+            x = self.attention_norm(x)
+        y = self.feed_forward_norm(x) if self.norm_first else x
+        y = self.feed_forward(y, training=training)
+        x = x + self.feed_forward_dropout(y, training=training)
+        if not self.norm_first:
+            x = self.feed_forward_norm(x)
+        return (x, scores) if return_attention_scores else x
 
-        def feed(x):
-            x = self.feed_forward(x, training=training)
-            return self.feed_forward_dropout(x, training=training)
-
-        if self.norm_first:
-            x = inputs + attend(self.attention_norm(inputs))
-            return x + feed(self.feed_forward_norm(x))
-        x = self.attention_norm(inputs + attend(inputs))
-        return self.feed_forward_norm(x + feed(x))
+    def compute_output_spec(
+        self, inputs, *args, return_attention_scores=False, **kwargs
+    ):
+        outputs = keras.KerasTensor(inputs.shape, self.compute_dtype)
+        if not return_attention_scores:
+            return outputs
+        known_arguments(self.attention, return_attention_scores=True)
+        _, scores = self.attention.compute_output_spec(
+            inputs, return_attention_scores=True
+        )
+        return outputs, scores
 
     def compute_output_shape(self, input_shape, *args, **kwargs):
         return input_shape
 
     def get_config(self):
         names = (
-            "num_heads intermediate_dim activation positions dropout "
-            "inner_dropout norm_first seed"
+            "num_heads intermediate_dim activation dropout inner_dropout "
+            "norm_first seed norm"
         ).split()
         return {
             **super().get_config(),
             **{name: getattr(self, name) for name in names},
+            "positions": positions_config(self.positions),
+            "attention": self._attention_config,
         }

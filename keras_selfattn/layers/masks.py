@@ -54,6 +54,26 @@ def local_mask(num_positions, left, right):
     return mask
 
 
+def chunk_mask(num_positions, chunk_size, left_context=0):
+    """True where a key is in the query's chunk or shortly before: `(T, T)`.
+
+    Query `i` of the chunk that begins at `c = i - i % chunk_size` attends the
+    keys `c - left_context <= j < c + chunk_size`; `left_context` None leaves
+    the past unlimited.
+
+    Example:
+        >>> chunk_mask(4, chunk_size=2, left_context=1)
+        [[True, True, False, False], [True, True, False, False],
+         [False, True, True, True], [False, True, True, True]]
+    """
+    keys = ops.arange(num_positions, dtype="int32")
+    starts = ops.expand_dims(keys - ops.mod(keys, chunk_size), 1)
+    mask = keys < starts + chunk_size
+    if left_context is not None:
+        mask = ops.logical_and(mask, keys >= starts - left_context)
+    return mask
+
+
 def combine_masks(*masks):
     """Logical and of the masks given, each broadcastable to `(B, N, T, S)`.
 

@@ -162,25 +162,45 @@ def apply_rotary(inputs, positions=None, max_wavelength=10000.0):
     )
 
 
-def relative_sinusoids(length, dim, max_wavelength=10000.0):
-    """Sinusoids of the distances T-1, ..., 0, ..., -(T-1): `(2T-1, D)`."""
-    distances = (length - 1) - ops.arange(2 * length - 1)
-    return sinusoids(distances, dim, max_wavelength)
+def distances(num_queries, num_keys, offset=0):
+    """How far each key lies behind each query, int32 `(T, S)`.
+
+    Example:
+        >>> distances(2, 3, offset=1)
+        [[1, 0, -1], [2, 1, 0]]
+    """
+    queries = ops.arange(num_queries, dtype="int32") + ops.cast(offset, "int32")
+    keys = ops.arange(num_keys, dtype="int32")
+    return ops.expand_dims(queries, 1) - ops.expand_dims(keys, 0)
 
 
-def relative_shift(scores):
+def relative_sinusoids(
+    length, dim, max_wavelength=10000.0, num_keys=None, offset=0
+):
+    """Sinusoids of the distances from furthest past to furthest future.
+
+    T-1, ..., 0, ..., -(T-1) for `T = length` queries over as many keys,
+    `(2T-1, D)`; in general T-1+offset, ..., offset-(S-1), `(T+S-1, D)`.
+    """
+    num_keys = length if num_keys is None else num_keys
+    distances = (length - 1) - ops.arange(length + num_keys - 1)
+    return sinusoids(distances + offset, dim, max_wavelength)
+
+
+def relative_shift(scores, num_keys=None):
     """Scores by distance to scores by key.
 
-    In: `(B, N, T, 2T-1)`, column `c` for distance `query - key = T-1-c`.
-    Out: `(B, N, T, T)` with `out[i, j] = in[i, T-1-(i-j)]`.
+    In: `(B, N, T, T+S-1)`, column `c` for distance `query - key = T-1-c`.
+    Out: `(B, N, T, S)` with `out[i, j] = in[i, T-1-(i-j)]`; S is T where it
+    is not given.
 
     Reference: Dai et al. 2019 (arXiv:1901.02860), appendix B.
     """
     shape = ops.shape(scores)
     heads, length = scores.shape[1], shape[2]
+    num_keys = length if num_keys is None else num_keys
+    columns = length + num_keys - 1
     padded = ops.pad(scores, ((0, 0), (0, 0), (0, 0), (1, 0)))
-    rolled = ops.reshape(padded, (shape[0], heads, 2 * length, length))
-    rolled = ops.reshape(
-        rolled[:, :, 1:], (shape[0], heads, length, 2 * length - 1)
-    )
-    return rolled[..., :length]
+    rolled = ops.reshape(padded, (shape[0], heads, columns + 1, length))
+    rolled = ops.reshape(rolled[:, :, 1:], (shape[0], heads, length, columns))
+    return rolled[..., :num_keys]

@@ -1,47 +1,38 @@
 """Multi-head self-attention.
 
-Shapes: `B` batch, `T` queries (= keys), `N` heads, `H` head dimension,
-`D` model dimension.
+Shapes: `B` batch, `T` queries, `S` keys (`T`, or the places of a cache), `N`
+heads, `K` key/value heads, `H` head dimension, `D` model dimension.
 """
 
 import keras
 from keras import ops
 
+from keras_selfattn.layers.attention_cache import (
+    check_cache,
+    filled_mask,
+    update_cache,
+)
+from keras_selfattn.layers.attention_core import (
+    add_biases,
+    attend,
+    check_heads,
+    check_rates,
+    head_size,
+    keys_mask,
+    merge_heads,
+    projection,
+    score_bias,
+    split_heads,
+)
+from keras_selfattn.layers.attention_positions import (
+    positions_config,
+    positions_part,
+)
 from keras_selfattn.layers.masks import (
     as_attention_mask,
     causal_mask,
     combine_masks,
 )
-from keras_selfattn.layers.positions import (
-    apply_rotary,
-    relative_shift,
-    relative_sinusoids,
-)
-
-POSITIONS = (None, "rotary", "relative")
-
-
-def masked_softmax(scores, mask=None):
-    """Softmax over the last axis, where the mask is True.
-
-    A row without any True comes out uniform: see `attendable`, which the
-    caller multiplies in where it is cheapest.
-
-    Args:
-        scores: float `(B, N, T, S)`.
-        mask: bool, broadcastable to the scores, or None.
-    """
-    dtype = keras.backend.standardize_dtype(scores.dtype)
-    if dtype == "float16":  # too narrow for -1e9 and the exponentials' sum
-        scores = ops.cast(scores, "float32")
-    if mask is not None:
-        scores = ops.where(mask, scores, ops.cast(-1e9, scores.dtype))
-    return ops.cast(ops.softmax(scores, axis=-1), dtype)
-
-
-def attendable(mask, dtype):
-    """1.0 where a query has any key, else 0.0: `(B|1, N|1, T|1, 1)`."""
-    return ops.cast(ops.any(mask, axis=-1, keepdims=True), dtype)
 
 
 @keras.saving.register_keras_serializable(package="keras_selfattn")
@@ -50,37 +41,54 @@ class MultiHeadSelfAttention(keras.layers.Layer):
 
     Masks are boolean, True = may be attended; `padding_mask`,
     `attention_mask` and the causal mask are combined by "and". A query with
-    nothing to attend gets zeros (plus the output bias), never NaN.
+    nothing to attend gets zeros (plus the output bias), never NaN. Where a
+    fused kernel gives the same answer, it does the work; scores, a soft cap
+    and dropout are computed step by step.
 
-    Reference: Vaswani et al. 2017 (arXiv:1706.03762), section 3.2; rotary
-    positions: Su et al. 2021 (arXiv:2104.09864), section 3.2.2; relative
-    positions: Dai et al. 2019 (arXiv:1901.02860), section 3.3.
+    For decoding, `empty_cache` (see `attention_cache`) holds the keys and
+    values of earlier calls: each call adds its own from `cache_index` on and
+    attends all that is filled.
+
+    Reference: Vaswani et al. 2017 (arXiv:1706.03762), section 3.2; fewer
+    key/value heads: Shazeer 2019 (arXiv:1911.02150), Ainslie et al. 2023
+    (arXiv:2305.13245); positions: see `attention_positions`.
 
     Args:
         num_heads: int >= 1; 1 is the single-head case.
         head_dim: int, features a head; default `D / num_heads`.
-        positions: None, "rotary" or "relative" (Transformer-XL: sinusoids of
-            the distance, projected, with two learned biases a head).
+        positions: None, "rotary", "relative" (Transformer-XL), "alibi",
+            "t5", or an object of `attention_positions`.
         dropout: float in [0, 1), on the attention weights.
         use_bias: bool, biases in the four projections.
         seed: int, seed of the dropout.
+        num_key_value_heads: int that divides `num_heads`; default as many.
+            Fewer is grouped-query, 1 is multi-query attention.
+        soft_cap: float > 0, scores become `cap tanh(scores / cap)`; None for
+            no cap.
 
     Call arguments:
         inputs: float `(B, T, D)`.
-        padding_mask: bool `(B, T)`, True = real token, or None.
-        attention_mask: bool `(T, T)`, `(B, T, T)` or `(B, N, T, T)`, or None.
+        padding_mask: bool `(B, T)`, True = real token, or None; with a cache
+            `(B, S)`, over its places.
+        attention_mask: bool `(T, S)`, `(B, T, S)` or `(B, N, T, S)`, or None.
+        attention_bias: finite float of such a shape, added to the scores, or
+            None.
         use_causal_mask: bool, hide the future.
+        cache: dict of `(B, K, S, H)` under "key" and "value", or None.
+        cache_index: int or int scalar tensor, tokens in the cache so far.
         return_attention_scores: bool, also return the weights after softmax.
         training: bool.
 
     Returns:
-        float `(B, T, D)`; with `return_attention_scores` also float
-        `(B, N, T, T)`.
+        float `(B, T, D)`; with `return_attention_scores` then float
+        `(B, N, T, S)`; with a cache then the updated cache.
 
     Raises:
         ValueError: where D does not divide by `num_heads` and no `head_dim`
-            is given, for unknown `positions`, an odd `head_dim` with rotary
-            positions, or a mask that is not boolean or of a wrong rank.
+            is given, where `num_heads` does not divide by
+            `num_key_value_heads`, for unknown `positions`, an odd `head_dim`
+            with rotary positions, a mask or bias of a wrong dtype or rank,
+            or a cache that is full, misshapen or without `cache_index`.
 
     Example:
         >>> layer = MultiHeadSelfAttention(num_heads=4, positions="rotary")
@@ -96,60 +104,41 @@ class MultiHeadSelfAttention(keras.layers.Layer):
         dropout=0.0,
         use_bias=True,
         seed=0,
+        num_key_value_heads=None,
+        soft_cap=None,
         **kwargs,
     ):
         super().__init__(**kwargs)
-        if not isinstance(num_heads, int) or num_heads < 1:
-            raise ValueError(
-                f"num_heads must be an int >= 1, received {num_heads!r}."
-            )
-        if positions not in POSITIONS:
-            raise ValueError(
-                f"positions={positions!r} is unknown; use one of {POSITIONS}."
-            )
-        if not 0 <= dropout < 1:
-            raise ValueError(f"dropout={dropout} is outside [0, 1).")
-        if positions == "rotary" and head_dim is not None and head_dim % 2:
-            raise ValueError(
-                f"Rotary positions need an even head_dim, received {head_dim}."
-            )
+        check_heads(num_heads, head_dim, num_key_value_heads)
+        check_rates(dropout, soft_cap)
+        self._part = positions_part(positions)
+        if self._part is not None and head_dim is not None:
+            self._part.check(head_dim)
         self.num_heads = num_heads
         self.head_dim = head_dim
-        self.positions = positions
+        self.positions = (
+            self._part if isinstance(positions, dict) else positions
+        )
         self.dropout = dropout
         self.use_bias = use_bias
         self.seed = seed
+        self.num_key_value_heads = num_key_value_heads
+        self.soft_cap = soft_cap
 
     def build(self, input_shape):
         dim = input_shape[-1]
-        if self.head_dim is None and dim % self.num_heads:
-            raise ValueError(
-                f"The inputs' {dim} features do not divide by num_heads="
-                f"{self.num_heads}; give head_dim or other num_heads."
-            )
-        self._head_dim = self.head_dim or dim // self.num_heads
+        self._head_dim = head_size(dim, self.num_heads, self.head_dim)
+        self._num_pairs = self.num_key_value_heads or self.num_heads
         inner = self.num_heads * self._head_dim
-
-        def dense(name, units, input_dim, use_bias=self.use_bias):
-            layer = keras.layers.Dense(
-                units, use_bias=use_bias, dtype=self.dtype_policy, name=name
-            )
-            layer.build((None, None, input_dim))
-            return layer
-
-        self.query = dense("query", inner, dim)
-        self.key = dense("key", inner, dim)
-        self.value = dense("value", inner, dim)
-        self.output_projection = dense("output", dim, inner)
-        if self.positions == "relative":
-            self.position = dense("position", inner, dim, use_bias=False)
-            shape = (self.num_heads, 1, self._head_dim)
-            self.content_bias = self.add_weight(
-                name="content_bias", shape=shape, initializer="zeros"
-            )
-            self.position_bias = self.add_weight(
-                name="position_bias", shape=shape, initializer="zeros"
-            )
+        inner_pairs = self._num_pairs * self._head_dim
+        bias = self.use_bias
+        self.query = projection(self, "query", inner, dim, bias)
+        self.key = projection(self, "key", inner_pairs, dim, bias)
+        self.value = projection(self, "value", inner_pairs, dim, bias)
+        self.output_projection = projection(self, "output", dim, inner, bias)
+        if self._part is not None:
+            self._part.check(self._head_dim)
+            self._part.build(self, self.num_heads, self._head_dim, dim)
         self.dropout_layer = keras.layers.Dropout(
             self.dropout,
             seed=self.seed,
@@ -157,82 +146,125 @@ class MultiHeadSelfAttention(keras.layers.Layer):
             name="dropout",
         )
 
-    def _split_heads(self, x):
-        shape = (ops.shape(x)[0], ops.shape(x)[1])
-        x = ops.reshape(x, (*shape, self.num_heads, self._head_dim))
-        return ops.transpose(x, (0, 2, 1, 3))  # (B, N, T, H)
+    def _placed(self, query, key, offset):
+        """Query and key with their positions in them."""
+        if self._part is None:
+            return query, key
+        return self._part.turn(query, offset), self._part.turn(key, offset)
 
-    def _scores(self, query, key, dim):
-        """Scores `(B, N, T, T)`; the scale goes on the smaller factor."""
-        scale = self._head_dim**-0.5
-        if self.positions == "rotary":
-            query, key = apply_rotary(query), apply_rotary(key)
-        transposed = ops.transpose(key, (0, 1, 3, 2))  # (B, N, H, T)
-        if self.positions != "relative":
-            return ops.matmul(query * scale, transposed)
-        table = relative_sinusoids(ops.shape(query)[2], dim)  # (2T-1, D)
-        table = self.position(
-            ops.expand_dims(ops.cast(table, self.compute_dtype), 0)
+    def _mask(self, length, padding_mask, attention_mask, cached, causal):
+        """All masks in one, `(B|1, N|1, T|1, S)`, or None."""
+        if cached is not None:
+            cache, cache_index = cached
+            num_places = ops.shape(cache["key"])[2]
+            causal = (
+                causal_mask(length, num_places, cache_index)
+                if causal
+                else filled_mask(cache, length, cache_index)
+            )
+        return combine_masks(
+            None if padding_mask is None else keys_mask(padding_mask),
+            None
+            if attention_mask is None
+            else as_attention_mask(attention_mask),
+            None if cached is None else as_attention_mask(causal),
         )
-        distances = ops.transpose(self._split_heads(table), (0, 1, 3, 2))
-        content = ops.matmul((query + self.content_bias) * scale, transposed)
-        position = ops.matmul((query + self.position_bias) * scale, distances)
-        return content + relative_shift(position)
 
     def call(
         self,
         inputs,
         padding_mask=None,
         attention_mask=None,
+        attention_bias=None,
         use_causal_mask=False,
+        cache=None,
+        cache_index=None,
         return_attention_scores=False,
         training=False,
     ):
-        query = self._split_heads(self.query(inputs))
-        key = self._split_heads(self.key(inputs))
-        value = self._split_heads(self.value(inputs))
-        scores = self._scores(query, key, inputs.shape[-1])
-        length = ops.shape(inputs)[1]
-        mask = combine_masks(
-            None
-            if padding_mask is None
-            else ops.expand_dims(ops.expand_dims(padding_mask, 1), 1),
-            None
-            if attention_mask is None
-            else as_attention_mask(attention_mask),
-            as_attention_mask(causal_mask(length)) if use_causal_mask else None,
+        cached, offset = None, 0
+        if cache is not None:
+            if cache_index is None:
+                raise ValueError(
+                    "A cache came without cache_index; give the number of "
+                    "tokens that are already in it (0 at first)."
+                )
+            check_cache(cache, self._num_pairs, self._head_dim)
+            cached, offset = (cache, cache_index), cache_index
+        query = split_heads(self.query(inputs), self.num_heads)
+        key = split_heads(self.key(inputs), self._num_pairs)
+        value = split_heads(self.value(inputs), self._num_pairs)
+        query, key = self._placed(query, key, offset)
+        if cache is not None:
+            cache = update_cache(cache, key, value, cache_index)
+            key, value = (
+                ops.cast(cache[name], query.dtype) for name in ("key", "value")
+            )
+        scale = self._head_dim**-0.5
+        bias = None if attention_bias is None else score_bias(attention_bias)
+        if self._part is not None:
+            query, by_position = self._part.bias(
+                self, query, ops.shape(key)[2], scale, offset
+            )
+            bias = add_biases(by_position, bias)
+        outputs = attend(
+            query,
+            key,
+            value,
+            mask=self._mask(
+                ops.shape(inputs)[1],
+                padding_mask,
+                attention_mask,
+                cached,
+                use_causal_mask,
+            ),
+            bias=bias,
+            soft_cap=self.soft_cap,
+            dropout=self.dropout_layer,
+            scale=scale,
+            return_scores=return_attention_scores,
+            training=training,
+            causal=use_causal_mask and cache is None,
         )
-        weights = masked_softmax(scores, mask)  # (B, N, T, T)
-        mixed = ops.matmul(
-            self.dropout_layer(weights, training=training), value
-        )
-        if mask is not None:
-            some = attendable(mask, mixed.dtype)
-            mixed = mixed * some
-        mixed = ops.transpose(mixed, (0, 2, 1, 3))  # (B, T, N, H)
-        mixed = ops.reshape(
-            mixed,
-            (ops.shape(inputs)[0], length, self.num_heads * self._head_dim),
-        )
-        outputs = self.output_projection(mixed)
-        if return_attention_scores:
-            return outputs, weights if mask is None else weights * some
-        return outputs
+        outputs = outputs if return_attention_scores else (outputs,)
+        results = (self.output_projection(merge_heads(outputs[0])),)
+        results += tuple(outputs[1:])
+        if cache is not None:
+            results += (cache,)
+        return results if len(results) > 1 else results[0]
 
     def compute_output_spec(
-        self, inputs, *args, return_attention_scores=False, **kwargs
+        self,
+        inputs,
+        *args,
+        cache=None,
+        return_attention_scores=False,
+        **kwargs,
     ):
-        outputs = keras.KerasTensor(inputs.shape, self.compute_dtype)
-        if not return_attention_scores:
-            return outputs
+        results = (keras.KerasTensor(inputs.shape, self.compute_dtype),)
         batch, length, _ = inputs.shape
-        return outputs, keras.KerasTensor(
-            (batch, self.num_heads, length, length), self.compute_dtype
-        )
+        if return_attention_scores:
+            keys = length if cache is None else cache["key"].shape[2]
+            shape = (batch, self.num_heads, length, keys)
+            results += (keras.KerasTensor(shape, self.compute_dtype),)
+        if cache is not None:
+            results += (
+                {
+                    name: keras.KerasTensor(
+                        cache[name].shape, cache[name].dtype
+                    )
+                    for name in ("key", "value")
+                },
+            )
+        return results if len(results) > 1 else results[0]
 
     def get_config(self):
-        names = "num_heads head_dim positions dropout use_bias seed".split()
+        names = (
+            "num_heads head_dim dropout use_bias seed num_key_value_heads "
+            "soft_cap"
+        ).split()
         return {
             **super().get_config(),
             **{name: getattr(self, name) for name in names},
+            "positions": positions_config(self.positions),
         }

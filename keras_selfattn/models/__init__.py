@@ -1,5 +1,8 @@
 """Backbones: one architecture a file; they know no text or audio files."""
 
 from keras_selfattn.models.conformer import ConformerEncoder
+from keras_selfattn.models.text_cnn import TextCNN
+from keras_selfattn.models.text_encoder import TextEncoder
+from keras_selfattn.models.text_rnn import TextRNN
 
-__all__ = ["ConformerEncoder"]
+__all__ = ["ConformerEncoder", "TextCNN", "TextEncoder", "TextRNN"]

@@ -2,10 +2,13 @@ import keras
 import numpy as np
 import pytest
 
+from keras_selfattn.layers.attention_positions import RotaryPositions
 from keras_selfattn.layers.encoder_block import EncoderBlock
+from keras_selfattn.layers.local_attention import LocalSelfAttention
+from keras_selfattn.layers.masks import local_mask
 from tests import reference
 from tests.arrays import TOLERANCES, prefix_mask, sequences, spoil, to_numpy
-from tests.fixed_weights import draw_weights
+from tests.fixed_weights import draw_weights, relative_path
 from tests.gradients import assert_finite_and_used
 from tests.litert import needs_tensorflow, run_converted
 from tests.round_trip import assert_round_trip
@@ -24,9 +27,12 @@ def block(**kwargs):
 
 
 @either_order
-@pytest.mark.parametrize("activation", ["gelu", "relu"])
-def test_equals_the_reference(norm_first, activation):
-    layer = block(norm_first=norm_first, activation=activation)
+@pytest.mark.parametrize(
+    "activation,norm",
+    [("gelu", "layer"), ("relu", "layer"), ("swiglu", "rms")],
+)
+def test_equals_the_reference(norm_first, activation, norm):
+    layer = block(norm_first=norm_first, activation=activation, norm=norm)
     inputs = sequences()
     triangle = np.tri(7, dtype=bool)
     expected = reference.encoder_block(
@@ -36,9 +42,103 @@ def test_equals_the_reference(norm_first, activation):
         activation,
         norm_first,
         MASK[:, None, None] & triangle,
+        norm,
     )
     outputs = layer(inputs, padding_mask=MASK, attention_mask=triangle)
     np.testing.assert_allclose(to_numpy(outputs), expected, atol=5e-5)
+
+
+def test_a_causal_mask_is_that_of_the_attention():
+    layer, inputs = block(), sequences()
+    np.testing.assert_allclose(
+        to_numpy(layer(inputs, use_causal_mask=True)),
+        to_numpy(layer(inputs, attention_mask=np.tri(7, dtype=bool))),
+        atol=1e-5,
+    )
+
+
+LOCAL = {"kind": "local", "window": 2, "right": 1}
+LOW_RANK = {"kind": "low_rank", "rank": 3, "max_sequence_length": 9}
+NYSTROM = {"kind": "nystrom", "num_landmarks": 3}
+
+
+def test_takes_local_attention():
+    layer, full, inputs = block(attention=LOCAL), block(), sequences()
+    np.testing.assert_allclose(
+        to_numpy(layer(inputs, padding_mask=MASK)),
+        to_numpy(
+            full(
+                inputs,
+                padding_mask=MASK,
+                attention_mask=to_numpy(local_mask(7, 2, 1)),
+            )
+        ),
+        atol=1e-5,
+    )
+
+
+@pytest.mark.parametrize("attention", [LOW_RANK, NYSTROM], ids=str)
+def test_takes_any_attention(attention):
+    """The block around it is the same; the attention is tested alone."""
+    layer, inputs = block(attention=attention), sequences()
+
+    def attend(y):
+        return to_numpy(layer.attention(y.astype("float32")))
+
+    w = reference.weights_of(layer)
+    expected = reference.residual_branches(
+        inputs,
+        w,
+        {
+            "attention": attend,
+            "feed_forward": lambda y: reference.feed_forward(
+                y, reference.below(w, "feed_forward"), "gelu"
+            ),
+        },
+        True,
+    )
+    np.testing.assert_allclose(to_numpy(layer(inputs)), expected, atol=5e-5)
+    with pytest.raises(ValueError, match="use_causal_mask=True cannot"):
+        layer(inputs, use_causal_mask=True)
+
+
+def test_takes_a_layer_as_its_pattern():
+    pattern = LocalSelfAttention(4, window=2, right=1, head_dim=3)
+    layer = block(attention=pattern)
+    assert layer.attention is not pattern
+    assert layer.attention.num_heads == 4
+    named = {relative_path(layer, weight) for weight in layer.weights}
+    assert named == {relative_path(block(), w) for w in block().weights}
+
+
+def test_a_mask_that_the_attention_cannot_take_is_refused():
+    with pytest.raises(ValueError, match="takes no attention_mask"):
+        block(attention=LOCAL)(
+            sequences(), attention_mask=np.tri(7, dtype=bool)
+        )
+
+
+def test_scores_come_from_the_attention():
+    layer, inputs = block(), sequences()
+    outputs, scores = layer(
+        inputs, padding_mask=MASK, return_attention_scores=True
+    )
+    np.testing.assert_allclose(
+        to_numpy(outputs),
+        to_numpy(layer(inputs, padding_mask=MASK)),
+        atol=1e-5,
+    )
+    _, expected = layer.attention(
+        layer.attention_norm(inputs),
+        padding_mask=MASK,
+        return_attention_scores=True,
+    )
+    np.testing.assert_array_equal(to_numpy(scores), to_numpy(expected))
+    symbols = layer(keras.Input((None, 8)), return_attention_scores=True)
+    assert [symbol.shape for symbol in symbols] == [
+        (None, None, 8),
+        (None, 2, None, None),
+    ]
 
 
 @pytest.mark.parametrize("policy", ["mixed_bfloat16", "mixed_float16"])
@@ -114,6 +214,10 @@ def test_dropout_acts_in_training_only_and_follows_its_seed():
         {"positions": "rotary"},
         {"positions": "relative"},
         {"norm_first": False},
+        {"norm": "rms"},
+        {"attention": LOCAL},
+        {"attention": LOW_RANK},
+        {"attention": NYSTROM},
     ],
     ids=str,
 )
@@ -123,14 +227,18 @@ def test_each_parameter_changes_the_outputs(change):
     assert np.abs(to_numpy(block(**change)(inputs)) - usual).max() > 1e-3
 
 
-def test_keras_file_round_trip(tmp_path):
-    layer = block(
-        activation="silu",
-        positions="relative",
-        dropout=0.1,
-        norm_first=False,
-        seed=3,
-    )
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        {"positions": "relative", "norm_first": False, "seed": 3},
+        {"attention": LOCAL, "positions": RotaryPositions(fraction=0.5)},
+        {"attention": LOW_RANK, "norm": "rms", "activation": "geglu"},
+        {"attention": LocalSelfAttention(2, chunk_size=2, left_context=1)},
+    ],
+    ids=["plain", "local", "low_rank", "layer"],
+)
+def test_keras_file_round_trip(arguments, tmp_path):
+    layer = block(**{"activation": "silu", "dropout": 0.1, **arguments})
     assert_round_trip(layer, tmp_path, inputs=sequences(), padding_mask=MASK)
 
 
@@ -140,6 +248,8 @@ def test_keras_file_round_trip(tmp_path):
         ({"num_heads": 0}, "num_heads"),
         ({"positions": "absolute"}, "absolute"),
         ({"intermediate_dim": -1}, "intermediate_dim"),
+        ({"norm": "batch"}, "norm='batch'"),
+        ({"attention": "linear"}, "'linear' is unknown"),
     ],
 )
 def test_wrong_parameters_are_refused(arguments, said):

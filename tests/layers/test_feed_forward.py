@@ -5,7 +5,7 @@ import pytest
 from keras_selfattn.layers.feed_forward import FeedForward
 from tests import reference
 from tests.arrays import TOLERANCES, sequences, to_numpy
-from tests.fixed_weights import draw_weights
+from tests.fixed_weights import draw_weights, relative_path
 from tests.gradients import assert_finite_and_used
 from tests.litert import needs_tensorflow, run_converted
 from tests.round_trip import assert_round_trip
@@ -19,7 +19,10 @@ def feed_forward(intermediate_dim=12, *args, **kwargs):
     return draw_weights(layer)
 
 
-@pytest.mark.parametrize("activation", ["relu", "gelu", "silu"])
+EVERY_GATE = ["glu", "bilinear", "reglu", "geglu", "swiglu"]
+
+
+@pytest.mark.parametrize("activation", ["relu", "gelu", "silu", *EVERY_GATE])
 def test_equals_the_reference(activation):
     layer = feed_forward(12, activation)
     inputs = sequences()
@@ -30,11 +33,12 @@ def test_equals_the_reference(activation):
 
 
 @pytest.mark.parametrize("policy", ["mixed_bfloat16", "mixed_float16"])
-def test_equals_the_reference_in_narrow_floats(policy):
-    layer = feed_forward(dtype=policy)
+@pytest.mark.parametrize("activation", ["relu", "swiglu"])
+def test_equals_the_reference_in_narrow_floats(activation, policy):
+    layer = feed_forward(12, activation, dtype=policy)
     inputs = sequences()
     expected = reference.feed_forward(
-        inputs, reference.weights_of(layer), "relu"
+        inputs, reference.weights_of(layer), activation
     )
     np.testing.assert_allclose(
         to_numpy(layer(inputs)), expected, atol=TOLERANCES[policy]
@@ -49,8 +53,37 @@ def test_a_position_depends_on_itself_only():
     np.testing.assert_allclose(whole[:, 3:4], alone, atol=1e-5)
 
 
-def test_gradients_are_finite_and_reach_every_weight():
-    layer = feed_forward(12, "gelu")
+def test_a_gate_adds_one_matrix_and_leaves_the_others_their_names():
+    def paths(layer):
+        return {relative_path(layer, weight) for weight in layer.weights}
+
+    plain = {
+        f"{name}/{kind}"
+        for name in ("expand", "contract")
+        for kind in ("kernel", "bias")
+    }
+    gate = {"gate/kernel", "gate/bias"}
+    assert paths(feed_forward()) == plain
+    assert paths(feed_forward(12, "swiglu")) == plain | gate
+    assert paths(feed_forward(12, "swiglu", use_bias=False)) == {
+        path for path in plain | gate if path.endswith("kernel")
+    }
+
+
+def test_a_closed_gate_lets_nothing_through():
+    layer = feed_forward(12, "reglu")
+    layer.gate.kernel.assign(np.zeros((8, 12)))
+    layer.gate.bias.assign(-np.ones(12))
+    outputs = to_numpy(layer(sequences()))
+    bias = to_numpy(layer.contract.bias.value)
+    np.testing.assert_allclose(
+        outputs, np.broadcast_to(bias, (2, 7, 8)), atol=1e-6
+    )
+
+
+@pytest.mark.parametrize("activation", ["gelu", "geglu"])
+def test_gradients_are_finite_and_reach_every_weight(activation):
+    layer = feed_forward(12, activation)
     inputs = sequences()
     assert_finite_and_used(
         layer, lambda: keras.ops.mean(keras.ops.square(layer(inputs)))
@@ -73,13 +106,19 @@ def test_dropout_acts_in_training_only_and_follows_its_seed():
 def test_each_parameter_changes_the_outputs():
     inputs = sequences()
     usual = to_numpy(feed_forward()(inputs))
-    for change in ({"intermediate_dim": 16}, {"activation": "gelu"}):
+    for change in (
+        {"intermediate_dim": 16},
+        {"activation": "gelu"},
+        {"use_bias": False},
+        *({"activation": gate} for gate in EVERY_GATE),
+    ):
         changed = to_numpy(feed_forward(**change)(inputs))
         assert np.abs(changed - usual).max() > 1e-2, change
 
 
-def test_keras_file_round_trip(tmp_path):
-    layer = feed_forward(12, "silu", 0.1, 5)
+@pytest.mark.parametrize("activation", ["silu", "swiglu"])
+def test_keras_file_round_trip(activation, tmp_path):
+    layer = feed_forward(12, activation, 0.1, 5, use_bias=False)
     assert_round_trip(layer, tmp_path, inputs=sequences())
 
 
@@ -90,8 +129,9 @@ def test_a_wrong_intermediate_dim_is_refused(dim):
 
 
 @needs_tensorflow
-def test_converts_to_built_in_operations():
-    layer = feed_forward(12, "gelu")
+@pytest.mark.parametrize("activation", ["gelu", "swiglu"])
+def test_converts_to_built_in_operations(activation):
+    layer = feed_forward(12, activation)
     x = sequences(batch=1)
     np.testing.assert_allclose(
         run_converted(lambda x: layer(x), x=x), to_numpy(layer(x)), atol=1e-5

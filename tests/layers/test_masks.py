@@ -4,6 +4,7 @@ import pytest
 from keras_selfattn.layers.masks import (
     as_attention_mask,
     causal_mask,
+    chunk_mask,
     combine_masks,
     local_mask,
     padding_mask,
@@ -50,6 +51,18 @@ def test_local_mask_is_a_band(left, right, literal):
     assert_is(local_mask(4, left, right), literal)
 
 
+@pytest.mark.parametrize(
+    "left_context,literal",
+    [
+        (0, [[1, 1, 0, 0, 0]] * 2 + [[0, 0, 1, 1, 0]] * 2 + [[0, 0, 0, 0, 1]]),
+        (1, [[1, 1, 0, 0, 0]] * 2 + [[0, 1, 1, 1, 0]] * 2 + [[0, 0, 0, 1, 1]]),
+        (None, [[1, 1, 0, 0, 0]] * 2 + [[1, 1, 1, 1, 0]] * 2 + [[1] * 5]),
+    ],
+)
+def test_chunk_mask_is_the_chunk_and_its_left_context(left_context, literal):
+    assert_is(chunk_mask(5, 2, left_context), literal)
+
+
 def test_combine_masks_is_and_and_leaves_out_none():
     rows = np.array([[[[True, True, False]]]])
     triangle = as_attention_mask(causal_mask(3))
@@ -88,10 +101,14 @@ def test_masks_of_unknown_length_convert_to_built_in_operations():
 
     def function(x):
         length = tf.shape(x)[1]
-        mask = combine_masks(causal_mask(length), local_mask(length, 2, None))
+        mask = combine_masks(
+            causal_mask(length),
+            local_mask(length, 2, None),
+            chunk_mask(length, 3, 1),
+        )
         return tf.cast(mask, tf.float32)
 
     found = run_converted(function, x=np.zeros((1, 4), "float32"))
     np.testing.assert_array_equal(
-        found, [[1, 0, 0, 0], [1, 1, 0, 0], [1, 1, 1, 0], [0, 1, 1, 1]]
+        found, [[1, 0, 0, 0], [1, 1, 0, 0], [1, 1, 1, 0], [0, 0, 1, 1]]
     )

@@ -6,6 +6,7 @@ from keras_selfattn.layers.positions import (
     LearnedPositions,
     SinusoidalPositions,
     apply_rotary,
+    distances,
     relative_shift,
     relative_sinusoids,
     sinusoids,
@@ -172,6 +173,26 @@ def test_relative_shift_equals_the_index_formula(length):
         for j in range(length):
             expected[:, :, i, j] = scores[:, :, i, length - 1 - (i - j)]
     np.testing.assert_allclose(found, expected, atol=1e-6)
+
+
+def test_distances_as_literal_matrix():
+    found = to_numpy(distances(2, 3, offset=1))
+    assert found.tolist() == [[1, 0, -1], [2, 1, 0]]
+
+
+@pytest.mark.parametrize("lengths", [(3, 5), (4, 2), (1, 6)])
+@pytest.mark.parametrize("offset", [0, 2])
+def test_relative_positions_of_other_keys_than_queries(lengths, offset):
+    """`relative_sinusoids` and `relative_shift` meet at each distance."""
+    num_queries, num_keys = lengths
+    table = relative_sinusoids(num_queries, 8, num_keys=num_keys, offset=offset)
+    columns = num_queries + num_keys - 1
+    assert table.shape == (columns, 8)
+    rows = keras.ops.broadcast_to(table[:, 2], (1, 1, num_queries, columns))
+    found = to_numpy(relative_shift(rows, num_keys))[0, 0]
+    for i, j in np.ndindex(num_queries, num_keys):
+        expected = sinusoid(i + offset - j, 8)[2]
+        np.testing.assert_allclose(found[i, j], expected, atol=1e-6)
 
 
 @needs_tensorflow

@@ -1,12 +1,16 @@
 import keras
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from keras_selfattn.layers.self_attention import (
-    MultiHeadSelfAttention,
-    masked_softmax,
+from keras_selfattn.layers.attention_positions import (
+    RotaryPositions,
+    T5RelativeBuckets,
+    TransformerXLPositions,
 )
-from tests import reference
+from keras_selfattn.layers.self_attention import MultiHeadSelfAttention
+from tests import attention_reference, reference
 from tests.arrays import TOLERANCES, prefix_mask, sequences, spoil, to_numpy
 from tests.fixed_weights import draw_weights
 from tests.gradients import assert_finite_and_used
@@ -17,7 +21,7 @@ pytestmark = pytest.mark.backend
 
 LENGTH, DIM = 7, 8
 every_position = pytest.mark.parametrize(
-    "positions", [None, "rotary", "relative"]
+    "positions", [None, "rotary", "relative", "alibi", "t5"]
 )
 
 
@@ -57,12 +61,18 @@ def test_equals_the_reference(positions, mask):
     arguments, meaning = masks()[mask]
     layer = attention(positions=positions)
     inputs = sequences(length=LENGTH, dim=DIM)
-    expected, weights = reference.attention(
-        inputs, reference.weights_of(layer), 2, positions, meaning
+    expected, weights = attention_reference.attention(
+        inputs,
+        reference.weights_of(layer),
+        2,
+        positions=positions,
+        mask=meaning,
     )
     outputs, scores = layer(inputs, return_attention_scores=True, **arguments)
     np.testing.assert_allclose(to_numpy(outputs), expected, atol=2e-5)
     np.testing.assert_allclose(to_numpy(scores), weights, atol=1e-5)
+    alone = layer(inputs, **arguments)  # without scores a kernel may run
+    np.testing.assert_allclose(to_numpy(alone), expected, atol=2e-5)
 
 
 @every_position
@@ -71,12 +81,12 @@ def test_equals_the_reference_in_narrow_floats(positions, policy):
     layer = attention(positions=positions, dtype=policy)
     inputs = sequences(length=LENGTH, dim=DIM)
     padding = prefix_mask([7, 4], LENGTH)
-    expected, _ = reference.attention(
+    expected, _ = attention_reference.attention(
         inputs,
         reference.weights_of(layer),
         2,
-        positions,
-        padding[:, None, None],
+        positions=positions,
+        mask=padding[:, None, None],
     )
     outputs = layer(inputs, padding_mask=padding)
     dtype = keras.backend.standardize_dtype(outputs.dtype)
@@ -104,49 +114,6 @@ def test_any_length_equals_the_reference(length):
         inputs, reference.weights_of(layer), 2, "relative"
     )
     np.testing.assert_allclose(to_numpy(layer(inputs)), expected, atol=2e-5)
-
-
-@pytest.mark.parametrize("causal", [False, True])
-def test_equals_keras_multi_head_attention_with_its_weights(causal):
-    ours = attention()
-    theirs = keras.layers.MultiHeadAttention(num_heads=2, key_dim=4)
-    inputs = sequences(length=LENGTH, dim=DIM)
-    theirs(inputs, inputs)
-    values = {
-        f"{name}/{kind}": to_numpy(value)
-        for name in ("query", "key", "value", "output")
-        for kind, value in zip(
-            ("kernel", "bias"),
-            getattr(
-                ours, "output_projection" if name == "output" else name
-            ).weights,
-            strict=True,
-        )
-    }
-    for variable in theirs.weights:
-        name = variable.path.split("/")[-2].replace(
-            "attention_output", "output"
-        )
-        value = values[f"{name}/{variable.path.split('/')[-1]}"]
-        variable.assign(value.reshape(variable.shape))
-    padding = prefix_mask([7, 4], LENGTH)
-    expected, their_scores = theirs(
-        inputs,
-        inputs,
-        attention_mask=np.repeat(padding[:, None], LENGTH, axis=1),
-        use_causal_mask=causal,
-        return_attention_scores=True,
-    )
-    found, scores = ours(
-        inputs,
-        padding_mask=padding,
-        use_causal_mask=causal,
-        return_attention_scores=True,
-    )
-    np.testing.assert_allclose(to_numpy(found), to_numpy(expected), atol=1e-5)
-    np.testing.assert_allclose(
-        to_numpy(scores), to_numpy(their_scores), atol=1e-5
-    )
 
 
 @every_position
@@ -202,16 +169,6 @@ def test_a_query_with_nothing_to_attend_gives_zeros(positions, policy):
     assert np.abs(outputs[0, 2]).max() > 0.01
 
 
-def test_masked_softmax_stands_huge_and_equal_scores():
-    scores = keras.ops.array([[[[1e4, 1e4, 5.0], [-1e4, 0.0, 1e4]]]])
-    mask = np.array([[[[True, True, False], [True, False, False]]]])
-    np.testing.assert_allclose(
-        to_numpy(masked_softmax(scores, mask)),
-        [[[[0.5, 0.5, 0.0], [1.0, 0.0, 0.0]]]],
-        atol=1e-6,
-    )
-
-
 @every_position
 def test_gradients_are_finite_and_reach_every_weight(positions):
     layer = attention(positions=positions)
@@ -249,7 +206,12 @@ def test_dropout_acts_in_training_only_and_follows_its_seed():
         {"head_dim": 6},
         {"positions": "rotary"},
         {"positions": "relative"},
+        {"positions": "alibi"},
+        {"positions": "t5"},
+        {"positions": RotaryPositions(10.0)},
         {"use_bias": False},
+        {"num_key_value_heads": 1},
+        {"soft_cap": 0.3},
     ],
     ids=str,
 )
@@ -260,9 +222,20 @@ def test_each_parameter_changes_the_outputs(change):
     assert np.abs(changed - usual).max() > 1e-2
 
 
-def test_keras_file_round_trip(tmp_path):
+@pytest.mark.parametrize(
+    "positions",
+    [
+        "relative",
+        "alibi",
+        RotaryPositions(50.0, 0.5),
+        TransformerXLPositions(20.0),
+        T5RelativeBuckets(8, 6, False),
+    ],
+    ids=str,
+)
+def test_keras_file_round_trip(positions, tmp_path):
     layer = MultiHeadSelfAttention(
-        2, 6, "relative", 0.1, use_bias=False, seed=4, name="attention"
+        4, 8, positions, 0.1, False, 4, 2, 5.0, name="attention"
     )
     layer.build((None, None, DIM))
     assert_round_trip(
@@ -290,6 +263,9 @@ def test_the_symbolic_shapes_are_the_real_ones():
         ({"num_heads": 2, "dropout": 1.0}, "dropout=1.0"),
         ({"num_heads": 2, "head_dim": 3, "positions": "rotary"}, "head_dim"),
         ({"num_heads": 8, "positions": "rotary"}, "head_dim"),
+        ({"num_heads": 4, "num_key_value_heads": 3}, "4.*divide.*3"),
+        ({"num_heads": 2, "num_key_value_heads": 4}, "2.*divide.*4"),
+        ({"num_heads": 2, "soft_cap": -1.0}, "soft_cap=-1.0"),
     ],
 )
 def test_wrong_parameters_are_refused(arguments, said):
@@ -297,12 +273,110 @@ def test_wrong_parameters_are_refused(arguments, said):
         MultiHeadSelfAttention(**arguments)(sequences(dim=DIM))
 
 
-def test_a_float_mask_is_refused():
-    with pytest.raises(ValueError, match="float32.*bool"):
-        attention()(
-            sequences(length=LENGTH, dim=DIM),
-            attention_mask=np.ones((LENGTH, LENGTH), "float32"),
+@pytest.mark.parametrize(
+    "arguments,said",
+    [
+        ({"attention_mask": np.ones((7, 7), "float32")}, "float32.*bool"),
+        ({"attention_mask": np.ones(7, bool)}, r"\(7,\).*\(T, S\)"),
+        ({"padding_mask": np.ones((2, 7), "int32")}, "int32.*bool"),
+        ({"padding_mask": np.ones((2, 1, 7), bool)}, r"\(2, 1, 7\)"),
+        ({"attention_bias": np.ones((7, 7), bool)}, "attention_mask"),
+        ({"attention_bias": np.ones(7, "float32")}, r"\(7,\)"),
+    ],
+    ids=str,
+)
+def test_masks_and_biases_of_another_kind_are_refused(arguments, said):
+    with pytest.raises(ValueError, match=said):
+        attention()(sequences(length=LENGTH, dim=DIM), **arguments)
+
+
+@pytest.mark.parametrize("num_key_value_heads", [1, 2, 4])
+@pytest.mark.parametrize("positions", ["rotary", "relative"])
+def test_fewer_key_value_heads_equal_the_reference(
+    num_key_value_heads, positions
+):
+    layer = attention(
+        4,
+        head_dim=6,
+        positions=positions,
+        num_key_value_heads=num_key_value_heads,
+    )
+    assert layer.key.kernel.shape == (DIM, num_key_value_heads * 6)
+    inputs = sequences(length=LENGTH, dim=DIM)
+    expected, weights = attention_reference.attention(
+        inputs,
+        reference.weights_of(layer),
+        4,
+        num_key_value_heads,
+        positions=positions,
+        mask=np.tri(LENGTH, dtype=bool),
+    )
+    for wanted in (False, True):
+        found = layer(
+            inputs, use_causal_mask=True, return_attention_scores=wanted
         )
+        outputs = found[0] if wanted else found
+        np.testing.assert_allclose(to_numpy(outputs), expected, atol=2e-5)
+    np.testing.assert_allclose(to_numpy(found[1]), weights, atol=1e-5)
+
+
+@pytest.mark.parametrize("rank", [2, 3, 4])
+@pytest.mark.parametrize("positions", [None, "alibi"])
+def test_bias_and_soft_cap_equal_the_reference(positions, rank):
+    layer = attention(positions=positions, soft_cap=0.7)
+    inputs = sequences(length=LENGTH, dim=DIM)
+    bias = np.random.default_rng(5).normal(size=(2, 2, LENGTH, LENGTH))
+    bias = bias.astype("float32")
+    given = {2: bias[0, 0], 3: bias[:, 0], 4: bias}[rank]
+    meant = {2: bias[:1, :1], 3: bias[:, :1], 4: bias}[rank]
+    expected, _ = attention_reference.attention(
+        inputs,
+        reference.weights_of(layer),
+        2,
+        positions=positions,
+        bias=meant,
+        soft_cap=0.7,
+        mask=np.tri(LENGTH, dtype=bool),
+    )
+    found = layer(inputs, attention_bias=given, use_causal_mask=True)
+    np.testing.assert_allclose(to_numpy(found), expected, atol=2e-5)
+
+
+@settings(max_examples=25, deadline=None, derandomize=True)
+@given(
+    positions=st.sampled_from([None, "rotary", "relative", "alibi", "t5"]),
+    length=st.sampled_from([1, 4, 9]),
+    lengths=st.tuples(st.integers(0, 9), st.integers(0, 9)),
+    density=st.floats(0, 1),
+    causal=st.booleans(),
+    seed=st.integers(0, 2**16),
+)
+def test_any_mask_and_length_equals_the_reference(
+    positions, length, lengths, density, causal, seed
+):
+    layer = attention(positions=positions, num_key_value_heads=1)
+    inputs = sequences(length=length, dim=DIM, seed=seed)
+    padding = prefix_mask(lengths, length)
+    rng = np.random.default_rng(seed)
+    mask = rng.random((2, length, length)) < density
+    meaning = padding[:, None, None] & mask[:, None]
+    if causal:
+        meaning = meaning & np.tri(length, dtype=bool)
+    expected, _ = attention_reference.attention(
+        inputs,
+        reference.weights_of(layer),
+        2,
+        1,
+        positions=positions,
+        mask=meaning,
+    )
+    found = layer(
+        inputs,
+        padding_mask=padding,
+        attention_mask=mask,
+        use_causal_mask=causal,
+    )
+    np.testing.assert_allclose(to_numpy(found), expected, atol=2e-5)
 
 
 @needs_tensorflow

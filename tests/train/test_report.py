@@ -151,6 +151,133 @@ def test_the_benchmark_table_gives_ratios_to_ours(report):
     assert "3 utterances (1.5 min) of d test" in text
 
 
+def spread(seconds):
+    return {
+        "median_s": seconds,
+        "low_s": seconds / 2,
+        "high_s": 2 * seconds,
+        "repetitions": 5,
+    }
+
+
+RUN = {"machine": "m", "minutes": 4.2, "command": "python benchmarks/x.py"}
+ATTENTION = {
+    **RUN,
+    "titles": {
+        "keras": "Keras",
+        "hub_block": "Hub",
+        "local": "local",
+        "full": "full",
+    },
+    "peers": [
+        {
+            "backend": "torch",
+            "length": 128,
+            "batch": 16,
+            "padded": True,
+            "direction": "both",
+            "missing": {"hub_block": "pip install keras-hub"},
+            "systems": {
+                "ours": spread(0.01),
+                "our_block": spread(0.03),
+                "keras": spread(0.02),
+            },
+            "ratios": {"ours": 0.52},
+        }
+    ],
+    "long": [
+        {
+            "backend": "jax",
+            "length": length,
+            "direction": "both",
+            "missing": {},
+            "systems": {
+                "local": {**spread(0.1), "peak_bytes": 2**20},
+                "full": {**spread(0.9), "peak_bytes": 2**23},
+            },
+            "times_local": {"local": 1.0, "full": 9.1},
+        }
+        for length in (64, 128)
+    ],
+    "growth": [
+        {"backend": "jax", "system": "local", "time": 1.02, "memory": 0.98},
+        {"backend": "jax", "system": "full", "time": 2.0, "memory": None},
+    ],
+}
+COMPARED = {
+    **RUN,
+    "titles": {"cnn": "CNN", "rnn": "GRU"},
+    "plan": {"imdb": {"steps": 10, "batch_size": 8, "length": 32}},
+    "tasks": {
+        "imdb": {
+            "cnn": {
+                "accuracy": 0.8125,
+                "parameters": 12345,
+                "body_parameters": 2345,
+                "train_seconds": 61.7,
+            },
+            "rnn": {"error": "out of memory?"},
+        }
+    },
+    "growth": [
+        {
+            "length": 128,
+            "systems": {"cnn": {**spread(0.004), "peak_bytes": None}},
+        }
+    ],
+}
+
+
+def test_attention_stands_beside_its_peers(report):
+    text = report.render_attention(ATTENTION)
+    assert (
+        "| torch | Keras | yes | + backward | 16 x 128 | 10 (5-20) "
+        "| 20 (10-40) | 0.52 |"
+    ) in text
+    assert "| 30 (15-60) | pip install keras-hub | - |" in text
+    assert "python benchmarks/x.py" in text
+
+
+def test_of_lengths_the_longest_is_shown(report):
+    text = report.render_length(ATTENTION)
+    assert "| 64 |" not in text
+    assert (
+        "| jax | full | + backward | 128 | 900 (450-1.8e+03) | 9.1 | 8.0 "
+        "| 8.0 | 2.00 | - |"
+    ) in text
+
+
+def test_architectures_stand_side_by_side(report):
+    text = report.render_accuracy(COMPARED)
+    assert "| imdb | CNN | 10 x 8 x 32 | 81.2 | 12,345 | 2,345 | 62 |" in text
+    assert "| imdb | GRU | 10 x 8 x 32 | out of memory? | - | - | - |" in text
+    text = report.render_growth(COMPARED)
+    assert "| architecture | ms at 128 | MiB at 128 |" in text
+    assert "| CNN | 4 | - |" in text and "| GRU | - | - |" in text
+
+
+@pytest.mark.parametrize(
+    "name, kept, block",
+    [
+        ("attention", ATTENTION, "attention"),
+        ("attention", ATTENTION, "length"),
+        ("compare_architectures", COMPARED, "accuracy"),
+        ("compare_architectures", COMPARED, "growth"),
+    ],
+)
+def test_pages_of_docs_are_filled(report, checkout, name, kept, block):
+    page = checkout / "docs/page.md"
+    page.parent.mkdir()
+    page.write_text(f"<!-- report:{block} -->\n<!-- /report -->\n")
+    run(report, "--root", checkout)
+    assert "has not been run yet" in page.read_text()
+    results = checkout / "benchmarks/results"
+    results.mkdir(parents=True)
+    (results / f"{name}.json").write_text(json.dumps(kept))
+    assert run(report, "--root", checkout).output == "wrote docs/page.md\n"
+    assert "4 minutes for the whole run" in page.read_text()
+
+
 def test_peers_keep_their_decimals_and_their_source(report):
     peer = {"system": "W", "data": "d", "source": "as published", "wer": 0.1545}
     text = report.render_peers([{**peer, "utterances": None}])

@@ -1,0 +1,222 @@
+"""The Transformer decoder block.
+
+Shapes: `B` batch, `T` positions, `S` positions of the context, `D` model
+dimension, `C` features of the context.
+"""
+
+import keras
+
+from keras_selfattn.layers.attention_positions import positions_config
+from keras_selfattn.layers.choose_attention import (
+    attention_config,
+    choose_attention,
+    known_arguments,
+)
+from keras_selfattn.layers.cross_attention import MultiHeadCrossAttention
+from keras_selfattn.layers.feed_forward import FeedForward
+from keras_selfattn.layers.normalization import make_norm
+
+# In the order in which they act; each has a norm and a dropout of its own.
+PARTS = ("attention", "cross_attention", "feed_forward")
+
+
+@keras.saving.register_keras_serializable(package="keras_selfattn")
+class DecoderBlock(keras.layers.Layer):
+    """Causal self-attention, attention to a context, and feed-forward.
+
+    Each has a residual and a norm: pre-norm `x + f(norm(x))`, or post-norm
+    `norm(x + f(x))`. Position `i` sees the positions up to `i`, and all of
+    the context that is real.
+
+    To decode token by token, make a cache of the context once, then give
+    each call the cache that the last one returned:
+
+        cache = {
+            "self": empty_cache(batch, max_length, num_heads, head_dim),
+            "context": block.cross_attention.context_cache(context),
+        }
+        outputs, cache = block(token, cache=cache, cache_index=i)
+
+    Reference: Vaswani et al. 2017 (arXiv:1706.03762), section 3.1.
+
+    Args:
+        num_heads: int, heads of both attentions.
+        intermediate_dim: int, features inside the feed-forward network.
+        activation: str, a Keras activation, or a gate such as "swiglu"; see
+            FeedForward.
+        positions: None, "rotary", "relative", ..., of the self-attention.
+        dropout: float in [0, 1), on every residual branch.
+        inner_dropout: float in [0, 1), on the attention weights and inside
+            the feed-forward network (costly: large tensors).
+        norm_first: bool, pre-norm (True) or post-norm.
+        seed: int, seed of the dropouts.
+        attention: None (full), or another self-attention that can hide the
+            future, as `{"kind": "local", "window": 64}`; see
+            `choose_attention`.
+        norm: "layer" or "rms".
+
+    Call arguments:
+        inputs: float `(B, T, D)`.
+        context: float `(B, S, C)`, or None with a cache.
+        padding_mask: bool `(B, T)`, True = real, or None; with a cache as
+            the self-attention has it.
+        context_padding_mask: bool `(B, S)`, True = real, or None.
+        cache: dict of "self" and "context", see above, or None.
+        cache_index: int or int scalar tensor, tokens in the cache so far.
+        training: bool.
+
+    Returns:
+        float `(B, T, D)`; with a cache then the updated cache.
+
+    Raises:
+        ValueError: as its parts do; for a cache without "self" and
+            "context".
+
+    Example:
+        >>> block = DecoderBlock(4, 128)
+        >>> block(np.zeros((2, 5, 64)), np.zeros((2, 9, 32))).shape
+        (2, 5, 64)
+    """
+
+    def __init__(
+        self,
+        num_heads,
+        intermediate_dim,
+        activation="gelu",
+        positions=None,
+        dropout=0.0,
+        inner_dropout=0.0,
+        norm_first=True,
+        seed=0,
+        attention=None,
+        norm="layer",
+        **kwargs,
+    ):
+        super().__init__(**kwargs)
+        self.num_heads = num_heads
+        self.intermediate_dim = intermediate_dim
+        self.activation = activation
+        self.positions = positions
+        self.dropout = dropout
+        self.inner_dropout = inner_dropout
+        self.norm_first = norm_first
+        self.seed = seed
+        self.norm = norm
+        policy = {"dtype": self.dtype_policy}
+        self._attention_config = attention_config(attention)
+        self.attention = choose_attention(
+            attention, num_heads, positions, inner_dropout, seed, **policy
+        )
+        self.cross_attention = MultiHeadCrossAttention(
+            num_heads,
+            dropout=inner_dropout,
+            seed=seed + 1,
+            name="cross_attention",
+            **policy,
+        )
+        self.feed_forward = FeedForward(
+            intermediate_dim,
+            activation,
+            inner_dropout,
+            seed + 2,
+            name="feed_forward",
+            **policy,
+        )
+        for i, part in enumerate(PARTS):
+            drop = keras.layers.Dropout(
+                dropout, seed=seed + 3 + i, name=f"{part}_dropout", **policy
+            )
+            setattr(
+                self, f"{part}_norm", make_norm(norm, f"{part}_norm", **policy)
+            )
+            setattr(self, f"{part}_dropout", drop)
+
+    def build(self, inputs_shape, context_shape=None):
+        self.cross_attention.build(inputs_shape, context_shape)
+        for layer in (
+            self.attention,
+            self.feed_forward,
+            *(getattr(self, f"{part}_norm") for part in PARTS),
+        ):
+            layer.build(inputs_shape)
+
+    def call(
+        self,
+        inputs,
+        context=None,
+        padding_mask=None,
+        context_padding_mask=None,
+        cache=None,
+        cache_index=None,
+        training=False,
+    ):
+        kept = {"self": None, "context": None}
+        if cache is not None:
+            kept = _two_caches(cache)
+        to_self = known_arguments(
+            self.attention,
+            padding_mask=padding_mask,
+            use_causal_mask=True,
+            cache=kept["self"],
+            cache_index=cache_index,
+        )
+
+        def attend(x):
+            x = self.attention(x, training=training, **to_self)
+            if cache is None:
+                return x
+            x, kept["self"] = x
+            return x
+
+        def attend_context(x):
+            return self.cross_attention(
+                x,
+                context,
+                context_padding_mask=context_padding_mask,
+                cache=kept["context"],
+                training=training,
+            )
+
+        def feed(x):
+            return self.feed_forward(x, training=training)
+
+        x = inputs
+        for part, branch in zip(PARTS, (attend, attend_context, feed)):
+            norm = getattr(self, f"{part}_norm")
+            drop = getattr(self, f"{part}_dropout")
+            if self.norm_first:
+                x = x + drop(branch(norm(x)), training=training)
+            else:
+                x = norm(x + drop(branch(x), training=training))
+        return x if cache is None else (x, kept)
+
+    def compute_output_spec(self, inputs, *args, cache=None, **kwargs):
+        outputs = keras.KerasTensor(inputs.shape, self.compute_dtype)
+        if cache is None:
+            return outputs
+        return outputs, keras.tree.map_structure(
+            lambda kept: keras.KerasTensor(kept.shape, kept.dtype), cache
+        )
+
+    def get_config(self):
+        names = (
+            "num_heads intermediate_dim activation dropout inner_dropout "
+            "norm_first seed norm"
+        ).split()
+        return {
+            **super().get_config(),
+            **{name: getattr(self, name) for name in names},
+            "positions": positions_config(self.positions),
+            "attention": self._attention_config,
+        }
+
+
+def _two_caches(cache):
+    """A copy of the cache; a ValueError where it is not one of this block."""
+    if not isinstance(cache, dict) or set(cache) != {"self", "context"}:
+        found = sorted(cache) if isinstance(cache, dict) else type(cache)
+        raise ValueError(
+            f"The cache has {found}; expected a dict of 'self' (empty_cache) "
+            "and 'context' (block.cross_attention.context_cache(context))."
+        )
+    return dict(cache)
