@@ -16,9 +16,10 @@ Two parts, both on every backend that is installed:
 
 The systems take turns (A B, B A, A B, ...), one step each, until a cell's
 seconds are spent. Times are medians with quartiles; ratios are medians of the
-ratios within a turn. Memory is what a step needs at most beyond what the
-process had before it; the system's allocator is the C library's. The picture
-of the second part is drawn beside the JSON.
+ratios within a turn. Memory is what a system's first step needs at most beyond
+what the process had before it; the allocator is the C library's where the
+backend has none of its own. The picture of the second part is drawn beside the
+JSON; a part that is not run again stays in it as it is.
 """
 
 import importlib.util
@@ -85,7 +86,7 @@ QUICK = {
     },
     "tokens": 64,
     "peer_lengths": [16, 32],
-    "long_lengths": [64, 128],
+    "long_lengths": [64],
     "cell_seconds": 0.1,
     "least_turns": 2,
     "most_turns": 3,
@@ -350,6 +351,19 @@ def draw_long(rows, path):
     plot_growth(series, path, "forward and backward, one sequence")
 
 
+def merged(path, runs):
+    """What was kept before, with these parts' runs in the place of theirs."""
+    old = {"runs": {}, "peers": [], "long": [], "growth": []}
+    if path.is_file():
+        old = json.loads(path.read_text(encoding="utf8"))
+    return {
+        **old,
+        "format": 1,
+        "titles": TITLES,
+        "runs": {**old["runs"], **runs},
+    }
+
+
 def main(
     backend: Annotated[
         list[str] | None,
@@ -399,19 +413,19 @@ def main(
         options = [f"--backend {shlex.quote(n)}" for n in backend or ()]
         options += [] if part == "both" else ["--part", part]
         options += ["--threads", str(threads)] + ["--quick"] * quick
-        result = {
-            "format": 1,
+        run = {
             "machine": machine(),
             "command": " ".join(["python benchmarks/attention.py", *options]),
-            "threads": threads,
             "minutes": (time.monotonic() - started) / 60,
+            "threads": threads,
             "plan": plan,
-            "titles": TITLES,
-            "peers": peers,
-            "long": long,
-            "growth": growths(long),
         }
-        text = json.dumps(result, indent=1) + "\n"
+        found = {"peers": peers} if part != "length" else {}
+        if part != "peers":
+            found |= {"long": long, "growth": growths(long)}
+        runs = {"peers": run, "length": run}
+        result = merged(json_out, runs if part == "both" else {part: run})
+        text = json.dumps({**result, **found}, indent=1) + "\n"
         write_atomically(json_out, text)
         if long:
             draw_long(long, json_out.with_name(f"{json_out.stem}_length.png"))

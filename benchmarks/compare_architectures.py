@@ -6,7 +6,7 @@
 The budget: the same number of steps over the same batches in the same order,
 the same optimizer and schedule, the same embeddings, and bodies (all that is
 no embedding) of nearly the same number of weights. What a step costs differs,
-so the seconds of training are told beside the accuracy.
+so the processor's seconds of training are told beside the accuracy.
 
 Two tasks: IMDB, whether a review is favourable (words, cut at a length); and
 associative recall, generated from a seed: in the first half of a sequence
@@ -20,7 +20,7 @@ peak memory of every architecture, each at each length in a process of its
 own; the architectures take turns (A B C, C B A, ...). Training runs are
 spread over the processors, one thread each; steps are timed one at a time.
 Sizes and budgets are those of `compare_architectures_plan.json`. The pictures
-are drawn beside the JSON.
+are drawn beside the JSON. Parts that are not run again stay in it as they are.
 """
 
 import json
@@ -227,7 +227,7 @@ def show_accuracy(name, plan, found, console):
         f"steps of {budget['batch_size']} sequences"
     )
     table.add_column("architecture", no_wrap=True)
-    for header in ("accuracy %", "weights", "of them body", "training s"):
+    for header in ("accuracy %", "weights", "of them body", "training CPU s"):
         table.add_column(header, justify="right")
     for architecture, entry in found.items():
         if "error" in entry:
@@ -281,7 +281,7 @@ def draw_accuracy(tasks, path):
                     f"{entry['body_parameters'] / 1000:.0f} k",
                 )
         panel.set(
-            xlabel="seconds of training",
+            xlabel="seconds of training (processor time)",
             ylabel="accuracy, %",
             title=NAMES[name],
         )
@@ -307,7 +307,8 @@ def draw_accuracy(tasks, path):
             ylim=(0, 105),
             title=f"{NAMES['recall']} by distance",
         )
-        panels[-1].legend(fontsize=7)
+        if panels[-1].lines:
+            panels[-1].legend(fontsize=7)
         panels[-1].grid(alpha=0.3)
     with written_beside(path) as part:
         figure.savefig(part, format="png")
@@ -426,17 +427,14 @@ def main(
         command += [f"--processors {processors}"]
         if steps_scale != 1.0:
             command.append(f"--steps-scale {steps_scale}")
-        result = {
-            "format": 1,
-            "machine": machine(),
+        run = {
             "command": " ".join(command + ["--quick"] * quick),
+            "machine": machine(),
             "backend": backend,
             "minutes": (time.monotonic() - started) / 60,
             "plan": plan,
-            "titles": {name: TITLES[name] for name in plan["architectures"]},
-            "tasks": trained,
-            "growth": rows,
         }
+        result = merged(json_out, dict.fromkeys(parts, run), trained, rows)
         write_atomically(json_out, json.dumps(result, indent=1) + "\n")
         if trained:
             path = json_out.with_name(f"{json_out.stem}_accuracy.png")
@@ -448,6 +446,27 @@ def main(
     entries += [row for row in rows if not row["systems"]]
     if any("error" in e or "failed" in e for e in entries):
         raise typer.Exit(1)
+
+
+def merged(path, runs, tasks, growth):
+    """The result to keep: these parts, and those of `path` not run again.
+
+    Args:
+        path: path of a result kept before, or of none.
+        runs: dict of a part to how it was run.
+        tasks: dict of a task to what `train_all` returned.
+        growth: list, what `measure_growth` returned.
+    """
+    old = {"runs": {}, "tasks": {}, "growth": []}
+    if path.is_file():
+        old = json.loads(path.read_text(encoding="utf8"))
+    return {
+        "format": 1,
+        "titles": TITLES,
+        "runs": {**old["runs"], **runs},
+        "tasks": {**old["tasks"], **tasks},
+        "growth": growth if "growth" in runs else old["growth"],
+    }
 
 
 def usable_processors(number):

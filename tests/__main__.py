@@ -1,21 +1,24 @@
 """Runs the suite on the three backends: `python -m tests [pytest options]`.
 
 Each backend has a child process of its own, because Keras settles on one when
-it is imported: everything on torch, then what is marked `backend` on JAX and
-on TensorFlow. The last lines are pytest's closing lines, one per backend; the
-exit status is that of the first run that failed.
+it is imported: everything on torch, and what is marked `backend` on JAX and on
+TensorFlow, as many at a time as there are processors. Each line says whose it
+is. The last lines are pytest's closing lines, one per backend; the exit status
+is that of the first backend that failed.
 """
 
 import importlib.util
 import os
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
+# The one that takes longest comes first, so that it is not waited for last.
 RUNS = {
-    "torch": [],
     "jax": ["-m", "backend"],
+    "torch": [],
     "tensorflow": ["-m", "backend"],
 }
 
@@ -38,7 +41,7 @@ def run(backend: str, options: list[str]) -> tuple[int, str]:
     )
     closing = ""
     for line in child.stdout:
-        print(line, end="", flush=True)
+        print(f"{backend:10} | {line}", end="", flush=True)
         if line.strip():
             closing = line.rstrip()
     return child.wait(), closing
@@ -55,10 +58,8 @@ def main() -> int:
             file=sys.stderr,
         )
         return 2
-    results = []
-    for backend in RUNS:
-        print(f"\n{backend}", flush=True)
-        results.append(run(backend, sys.argv[1:]))
+    with ThreadPoolExecutor(min(len(RUNS), os.cpu_count() or 1)) as pool:
+        results = list(pool.map(lambda name: run(name, sys.argv[1:]), RUNS))
     print(f"\n{', '.join(RUNS)}:")
     for _, closing in results:
         print(closing)

@@ -215,11 +215,13 @@ def mebibytes(value: float | None) -> str:
     return "-" if value is None else f"{value / 2**20:.1f}"
 
 
-def with_command(text: str, result: dict) -> str:
-    """Returns a block: what was run, where, and the text."""
+def with_command(text: str, *runs: dict) -> str:
+    """Returns a block: where it was run, the text, and the commands."""
+    places = list(dict.fromkeys(run["machine"] for run in runs))
+    minutes = {run["command"]: run["minutes"] for run in runs}
     return (
-        f"\n{result['machine']}; {result['minutes']:.0f} minutes for the whole "
-        f"run.\n\n{text}\n```bash\n{result['command']}\n```\n\n"
+        f"\n{'; '.join(places)}; {sum(minutes.values()):.0f} minutes for the "
+        f"whole run.\n\n{text}\n```bash\n" + "\n".join(minutes) + "\n```\n\n"
     )
 
 
@@ -249,7 +251,7 @@ def render_attention(result: dict | None) -> str:
             )
     header = ["backend", "peer", "padding", "pass", "batch x length"]
     header += ["ours, ms", "peer, ms", "ours / peer"]
-    return with_command(table(header, rows, left=4), result)
+    return with_command(table(header, rows, left=4), result["runs"]["peers"])
 
 
 def render_length(result: dict | None) -> str:
@@ -287,7 +289,7 @@ def render_length(result: dict | None) -> str:
     rows = [row for row in rows if row[3] == str(longest)]
     header = ["backend", "attention", "pass", "length", "ms", "times local"]
     header += ["peak MiB", "times local", "time grows", "memory grows"]
-    return with_command(table(header, rows, left=3), result)
+    return with_command(table(header, rows, left=3), result["runs"]["length"])
 
 
 def render_accuracy(result: dict | None) -> str:
@@ -296,7 +298,7 @@ def render_accuracy(result: dict | None) -> str:
         return "\nThe benchmark has not been run yet.\n\n"
     rows = []
     for task, found in result["tasks"].items():
-        budget = result["plan"][task]
+        budget = result["runs"][task]["plan"][task]
         for name, entry in found.items():
             figures = [entry.get("error"), "-", "-", "-"]
             if "error" not in entry:
@@ -316,8 +318,10 @@ def render_accuracy(result: dict | None) -> str:
                 ]
             )
     header = ["task", "architecture", "steps x batch x length"]
-    header += ["accuracy %", "weights", "without embeddings", "training, s"]
-    return with_command(table(header, rows, left=2), result)
+    header += ["accuracy %", "weights", "without embeddings"]
+    header += ["training, CPU s"]
+    runs = [result["runs"][task] for task in result["tasks"]]
+    return with_command(table(header, rows, left=2), *runs)
 
 
 def render_growth(result: dict | None) -> str:
@@ -325,17 +329,17 @@ def render_growth(result: dict | None) -> str:
     if not result or not result["growth"]:
         return "\nThe benchmark has not been run yet.\n\n"
     lengths = [row["length"] for row in result["growth"]]
-    rows = []
-    for name, title in result["titles"].items():
+    run, rows = result["runs"]["growth"], []
+    for name in run["plan"]["architectures"]:
         entries = [row["systems"].get(name) for row in result["growth"]]
         rows.append(
-            [title]
+            [result["titles"][name]]
             + [f"{1000 * e['median_s']:.3g}" if e else "-" for e in entries]
             + [mebibytes(e["peak_bytes"]) if e else "-" for e in entries]
         )
     header = ["architecture", *(f"ms at {length}" for length in lengths)]
     header += [f"MiB at {length}" for length in lengths]
-    return with_command(table(header, rows), result)
+    return with_command(table(header, rows), run)
 
 
 def fill(text: str, source: str, blocks: dict[str, str]) -> str:

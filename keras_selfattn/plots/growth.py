@@ -1,9 +1,8 @@
 """Time and memory over the length of a sequence, as a picture."""
 
-import warnings
-
 try:
     from matplotlib.figure import Figure
+    from matplotlib.ticker import NullLocator
 except ImportError as error:
     raise ImportError(
         "Pictures need matplotlib: pip install matplotlib"
@@ -35,7 +34,7 @@ def plot_growth(series, path=None, title=""):
         >>> points = [(128, 0.01, 2**20), (512, 0.04, 2**22)]
         >>> plot_growth([{"label": "local", "points": points}], "growth.png")
     """
-    figure = Figure(figsize=(10, 4.2), dpi=120, layout="constrained")
+    figure = Figure(figsize=(10, 5), dpi=120, layout="constrained")
     panels = figure.subplots(1, 2)
     lengths = sorted({point[0] for line in series for point in line["points"]})
     for column, scale, label, panel in (
@@ -58,11 +57,17 @@ def plot_growth(series, path=None, title=""):
                 )
         panel.set(xlabel="length", ylabel=label, xscale="log", yscale="log")
         panel.set_xticks(lengths, [str(length) for length in lengths])
-        panel.tick_params(axis="x", which="minor", bottom=False)
+        panel.xaxis.set_minor_locator(NullLocator())  # they have labels
         panel.grid(alpha=0.3)
-        with warnings.catch_warnings():  # nothing was drawn: no legend
-            warnings.simplefilter("ignore", UserWarning)
-            panel.legend(fontsize=7)
+    # The panel with more lines names them all.
+    handles, labels = max(
+        (panel.get_legend_handles_labels() for panel in panels),
+        key=lambda found: len(found[1]),
+    )
+    if handles:
+        figure.legend(
+            handles, labels, fontsize=8, loc="outside lower center", ncols=3
+        )
     if title:
         figure.suptitle(title)
     if path is not None:

@@ -90,9 +90,11 @@ def test_it_runs_with_tiny_sizes(bench, tmp_path):
     )
     assert result.exit_code == 0, result.output
     found = json.loads(kept.read_text())
-    assert "--quick" in found["command"] and "torch" in found["command"]
+    for part in ("peers", "length"):
+        command = found["runs"][part]["command"]
+        assert "--quick" in command and "torch" in command
     # 2 lengths, with and without padding, 2 directions.
-    assert len(found["peers"]) == 8 and len(found["long"]) == 4
+    assert len(found["peers"]) == 8 and len(found["long"]) == 2
     for row in found["peers"]:
         assert set(row["systems"]) | set(row["missing"]) == set(bench.PEERS)
         assert row["ratios"]["ours"] > 0
@@ -103,6 +105,20 @@ def test_it_runs_with_tiny_sizes(bench, tmp_path):
     assert (tmp_path / "new/attention_length.png").is_file()
     for title in (bench.TITLES["keras"], bench.TITLES["full_plain"]):
         assert title in result.output
+
+
+def test_a_part_run_again_leaves_the_other_as_it_is(bench, tmp_path):
+    kept = tmp_path / "attention.json"
+    runs = {"peers": {"command": "a"}, "length": {"command": "b"}}
+    old = {"runs": runs, "peers": [1], "long": [2], "growth": [3]}
+    kept.write_text(json.dumps(old))
+    found = bench.merged(kept, {"length": {"command": "c"}})
+    assert found["runs"] == {
+        "peers": {"command": "a"},
+        "length": {"command": "c"},
+    }
+    assert (found["peers"], found["long"]) == ([1], [2])
+    assert bench.merged(tmp_path / "none", runs)["runs"] == runs
 
 
 @pytest.mark.parametrize(

@@ -162,7 +162,7 @@ def spread(seconds):
 
 RUN = {"machine": "m", "minutes": 4.2, "command": "python benchmarks/x.py"}
 ATTENTION = {
-    **RUN,
+    "runs": {"peers": RUN, "length": RUN},
     "titles": {
         "keras": "Keras",
         "hub_block": "Hub",
@@ -205,9 +205,14 @@ ATTENTION = {
     ],
 }
 COMPARED = {
-    **RUN,
-    "titles": {"cnn": "CNN", "rnn": "GRU"},
-    "plan": {"imdb": {"steps": 10, "batch_size": 8, "length": 32}},
+    "titles": {"cnn": "CNN", "rnn": "GRU", "local": "local"},
+    "runs": {
+        "imdb": {
+            **RUN,
+            "plan": {"imdb": {"steps": 10, "batch_size": 8, "length": 32}},
+        },
+        "growth": {**RUN, "plan": {"architectures": ["cnn", "rnn"]}},
+    },
     "tasks": {
         "imdb": {
             "cnn": {
@@ -254,6 +259,7 @@ def test_architectures_stand_side_by_side(report):
     text = report.render_growth(COMPARED)
     assert "| architecture | ms at 128 | MiB at 128 |" in text
     assert "| CNN | 4 | - |" in text and "| GRU | - | - |" in text
+    assert "local" not in text
 
 
 @pytest.mark.parametrize(
