@@ -8,8 +8,6 @@ from tests.fixed_weights import draw_weights
 from tests.gradients import assert_finite_and_used
 from tests.litert import needs_tensorflow, run_converted
 
-pytestmark = pytest.mark.backend
-
 IDS = np.random.default_rng(0).integers(1, 20, (2, 9)).astype("int32")
 MASK = prefix_mask([9, 5], 9)
 
@@ -24,12 +22,14 @@ def hidden(encoder, ids=IDS, mask=MASK, **kwargs):
     return to_numpy(encoder(inputs, **kwargs)["hidden"])
 
 
+@pytest.mark.backend
 def test_gives_the_golden_outputs_on_every_backend():
     found = hidden(model())
     assert found.shape == (2, 9, 8)
     np.testing.assert_allclose(found[0, 4], GOLDEN, atol=1e-4)
 
 
+@pytest.mark.backend
 def test_the_mask_comes_out_as_it_came():
     inputs = {"token_ids": IDS, "padding_mask": MASK}
     assert (to_numpy(model()(inputs)["padding_mask"]) == MASK).all()
@@ -49,6 +49,7 @@ def test_is_part_of_a_larger_model():
     )
 
 
+@pytest.mark.backend
 def test_padding_content_cannot_change_valid_outputs():
     encoder = model()
     clean = hidden(encoder)
@@ -97,6 +98,7 @@ def test_dropout_acts_in_training_only():
     assert np.abs(change).max() > 0.01
 
 
+@pytest.mark.backend
 def test_gradients_are_finite_and_reach_every_weight():
     encoder = model()
     inputs = {"token_ids": IDS, "padding_mask": MASK}
@@ -107,6 +109,7 @@ def test_gradients_are_finite_and_reach_every_weight():
     assert_finite_and_used(encoder, loss)
 
 
+@pytest.mark.backend
 def test_round_trip(tmp_path):
     encoder = model(dilations=(1, 2), activation="gelu", seed=3)
     encoder.save(tmp_path / "model.keras")
@@ -116,6 +119,7 @@ def test_round_trip(tmp_path):
     np.testing.assert_allclose(hidden(loaded), hidden(encoder), atol=1e-6)
 
 
+@pytest.mark.backend
 @needs_tensorflow
 def test_converts_with_an_unknown_length():
     encoder = model(dilations=(1, 2))

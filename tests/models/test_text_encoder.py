@@ -8,8 +8,6 @@ from tests.fixed_weights import draw_weights
 from tests.gradients import assert_finite_and_used
 from tests.litert import needs_tensorflow, run_converted
 
-pytestmark = pytest.mark.backend
-
 IDS = np.random.default_rng(0).integers(1, 20, (2, 7)).astype("int32")
 MASK = prefix_mask([7, 4], 7)
 ATTENTIONS = {
@@ -37,6 +35,7 @@ def hidden(encoder, ids=IDS, mask=MASK, **kwargs):
     return to_numpy(encoder(inputs, **kwargs)["hidden"])
 
 
+@pytest.mark.backend
 @any_attention
 def test_gives_the_golden_outputs_on_every_backend(kind):
     found = hidden(model(kind))
@@ -44,6 +43,7 @@ def test_gives_the_golden_outputs_on_every_backend(kind):
     np.testing.assert_allclose(found[1, 2], GOLDEN[kind], atol=1e-4)
 
 
+@pytest.mark.backend
 def test_the_mask_comes_out_as_it_came():
     inputs = {"token_ids": IDS, "padding_mask": MASK}
     assert (to_numpy(model()(inputs)["padding_mask"]) == MASK).all()
@@ -63,6 +63,7 @@ def test_is_part_of_a_larger_model():
     )
 
 
+@pytest.mark.backend
 @any_attention
 def test_padding_content_cannot_change_valid_outputs(kind):
     encoder = model(kind)
@@ -103,6 +104,7 @@ def test_dropout_acts_in_training_only():
     assert np.abs(change).max() > 0.01
 
 
+@pytest.mark.backend
 def test_gradients_are_finite_and_reach_every_weight():
     encoder = model(positions="learned", max_sequence_length=9)
     inputs = {"token_ids": IDS, "padding_mask": MASK}
@@ -116,6 +118,7 @@ def test_gradients_are_finite_and_reach_every_weight():
     assert_finite_and_used(encoder, loss, unused=("key/bias",))
 
 
+@pytest.mark.backend
 @pytest.mark.parametrize("kind", ["full", "local"])
 def test_round_trip(kind, tmp_path):
     encoder = model(
@@ -138,6 +141,7 @@ def test_weights_come_from_every_layer_and_sum_to_one():
     assert np.abs(weights[0] - weights[1]).max() > 1e-3
 
 
+@pytest.mark.backend
 @needs_tensorflow
 def test_converts_with_an_unknown_length():
     encoder = model(positions="rotary")

@@ -8,8 +8,6 @@ from tests.fixed_weights import draw_weights
 from tests.gradients import assert_finite_and_used
 from tests.litert import needs_tensorflow, run_converted
 
-pytestmark = pytest.mark.backend
-
 IDS = np.random.default_rng(0).integers(1, 20, (2, 7)).astype("int32")
 MASK = prefix_mask([7, 4], 7)
 either_cell = pytest.mark.parametrize("cell", ["gru", "lstm"])
@@ -25,6 +23,7 @@ def hidden(encoder, ids=IDS, mask=MASK, **kwargs):
     return to_numpy(encoder(inputs, **kwargs)["hidden"])
 
 
+@pytest.mark.backend
 @either_cell
 def test_gives_the_golden_outputs_on_every_backend(cell):
     found = hidden(model(cell=cell))
@@ -32,6 +31,7 @@ def test_gives_the_golden_outputs_on_every_backend(cell):
     np.testing.assert_allclose(found[1, 2], GOLDEN[cell], atol=1e-4)
 
 
+@pytest.mark.backend
 def test_the_mask_comes_out_as_it_came():
     inputs = {"token_ids": IDS, "padding_mask": MASK}
     assert (to_numpy(model()(inputs)["padding_mask"]) == MASK).all()
@@ -51,6 +51,7 @@ def test_is_part_of_a_larger_model():
     )
 
 
+@pytest.mark.backend
 @either_cell
 def test_padding_content_cannot_change_valid_outputs(cell):
     encoder = model(cell=cell)
@@ -106,6 +107,7 @@ def test_dropout_acts_in_training_only():
     assert np.abs(change).max() > 0.01
 
 
+@pytest.mark.backend
 @either_cell
 def test_gradients_are_finite_and_reach_every_weight(cell):
     encoder = model(cell=cell)
@@ -117,6 +119,7 @@ def test_gradients_are_finite_and_reach_every_weight(cell):
     assert_finite_and_used(encoder, loss)
 
 
+@pytest.mark.backend
 @either_cell
 def test_round_trip(cell, tmp_path):
     encoder = model(cell=cell, seed=3)
@@ -127,6 +130,7 @@ def test_round_trip(cell, tmp_path):
     np.testing.assert_allclose(hidden(loaded), hidden(encoder), atol=1e-6)
 
 
+@pytest.mark.backend
 @needs_tensorflow
 @either_cell
 def test_converts_with_an_unknown_length(cell):
