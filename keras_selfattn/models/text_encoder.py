@@ -6,24 +6,10 @@ Shapes: `B` batch, `T` tokens, `S` keys, `N` heads, `D` model dimension.
 import keras
 from keras import ops
 
+from keras_selfattn.layers.block_options import complete_block
 from keras_selfattn.layers.encoder_block import EncoderBlock
 from keras_selfattn.layers.normalization import make_norm
-from keras_selfattn.layers.positions import (
-    LearnedPositions,
-    SinusoidalPositions,
-)
-
-BLOCK = {"activation": "gelu", "norm": "layer", "norm_first": True}
-
-
-def complete_block(block):
-    """A block's options with the defaults filled in; others are refused."""
-    unknown = sorted(set(block or ()) - set(BLOCK))
-    if unknown:
-        raise ValueError(
-            f"block has unknown entries {unknown}; known: {sorted(BLOCK)}."
-        )
-    return {**BLOCK, **(block or {})}
+from keras_selfattn.layers.positions import added_positions
 
 
 @keras.saving.register_keras_serializable(package="keras_selfattn")
@@ -101,18 +87,7 @@ class TextEncoder(keras.Model):
             name="token_embedding",
             **dtype,
         )
-        added = None
-        if positions == "sinusoidal":
-            added = SinusoidalPositions(name="positions", **dtype)
-        elif positions == "learned":
-            if max_sequence_length is None:
-                raise ValueError(
-                    "Learned positions need max_sequence_length; give it, or "
-                    "take positions='sinusoidal', which need none."
-                )
-            added = LearnedPositions(
-                max_sequence_length, name="positions", **dtype
-            )
+        added = added_positions(positions, max_sequence_length, **dtype)
         embedding_dropout = keras.layers.Dropout(
             dropout, seed=seed, name="embedding_dropout", **dtype
         )
