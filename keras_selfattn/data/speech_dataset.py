@@ -4,15 +4,12 @@ It is a `keras.utils.PyDataset`, not a Grain pipeline: measured with opus
 decoding, Grain was no faster (220-480 seconds of audio per second, both),
 it is one dependency more, and its exact restart is had here by making the
 batches a function of (seed, epoch). Neither works on the TensorFlow backend
-once lengths vary, so `as_tf_dataset` wraps the same batches in tf.data;
-`for_backend` picks. (That is the one place that imports TensorFlow here,
-inside the function.)
+once lengths vary, so `for_backend` wraps the same batches in tf.data there.
 
 Shape letters: `B` utterances, `L` samples (padded), `U` tokens (padded).
 """
 
 import collections
-import concurrent.futures
 import sys
 
 import keras
@@ -20,6 +17,7 @@ import numpy as np
 
 from keras_selfattn.data.audio_cache import decode_all, to_float
 from keras_selfattn.data.augmentation import change_speed, speed_length
+from keras_selfattn.data.backend_feed import batches_ahead, feed_for_backend
 from keras_selfattn.data.batching import (
     ctc_frames_needed,
     pad_batch,
@@ -264,35 +262,8 @@ class SpeechDataset(keras.utils.PyDataset):
 
     def batches(self):
         """Yields the epoch's batches in order, made ahead by the workers."""
-        with concurrent.futures.ThreadPoolExecutor(self.workers) as pool:
-            ahead = collections.deque()
-            for index in range(len(self)):
-                ahead.append(pool.submit(self.__getitem__, index))
-                if len(ahead) > 2 * self.workers:
-                    yield ahead.popleft().result()
-            while ahead:
-                yield ahead.popleft().result()
-
-    def as_tf_dataset(self):
-        """This epoch's batches as a `tf.data.Dataset`, dimensions open."""
-        import tensorflow as tf
-
-        signature = (
-            {
-                "samples": tf.TensorSpec((None, None), "float32"),
-                "num_samples": tf.TensorSpec((None,), "int32"),
-            },
-            tf.TensorSpec((None, None), "int32"),
-        )
-        dataset = tf.data.Dataset.from_generator(
-            self.batches, output_signature=signature
-        )
-        # Without its length, Keras warns when the epoch ends.
-        length = tf.data.experimental.assert_cardinality(len(self))
-        return dataset.apply(length).prefetch(2)
+        return batches_ahead(self, self.workers)
 
     def for_backend(self):
         """What `fit` takes on this backend; ask anew after `set_epoch`."""
-        if keras.backend.backend() == "tensorflow":
-            return self.as_tf_dataset()
-        return self
+        return feed_for_backend(self)

@@ -1,0 +1,162 @@
+"""The input pipeline of translation: pairs to batches of about equal tokens.
+
+Shape letters: `B` pairs, `S` source tokens (padded), `T` target tokens
+(padded).
+"""
+
+import sys
+
+import keras
+import numpy as np
+
+from keras_selfattn.data.backend_feed import batches_ahead, feed_for_backend
+from keras_selfattn.data.batching import plan_batches, round_up
+from keras_selfattn.preprocessing.translation_text import (
+    BOS_ID,
+    source_ids,
+    target_ids,
+)
+
+
+class TranslationDataset(keras.utils.PyDataset):
+    """Batches of token ids, the same for the same seed and epoch.
+
+    A batch is `({"source_ids": int32 (B, S), "target_ids": int32 (B, T)},
+    labels int32 (B, T))`, padded with 0. Targets begin with `<s>`; labels
+    are the targets one token further, to the end token. The longest side of
+    a batch, times `B`, is at most `batch_tokens`.
+
+    Call `set_epoch(epoch)` before each epoch and run it as its own `fit`,
+    with `shuffle=False` (else Keras shuffles the batches once more, without
+    a seed).
+
+    Args:
+        examples: iterable of `ParallelExample`.
+        tokenizer: of the sources, see `translation_text`.
+        target_tokenizer: of the targets; default: the same.
+        batch_tokens: int. Defaults to 4096.
+        length_multiple: int. `S` and `T` are multiples. Defaults to 4.
+        max_tokens: int. Pairs with a longer side are left out. Default 128.
+        shuffle: bool. False for evaluation: ordered by length. Default True.
+        seed: int. Defaults to 0.
+        progress: bool. Report on stderr. Defaults to True.
+
+    Example:
+    ```python
+    dataset = TranslationDataset(clean_pairs(examples), tokenizer)
+    for epoch in range(10):
+        dataset.set_epoch(epoch)
+        translator.fit(dataset.for_backend(), shuffle=False)
+    ```
+    """
+
+    def __init__(
+        self,
+        examples,
+        tokenizer,
+        target_tokenizer=None,
+        batch_tokens=4096,
+        length_multiple=4,
+        max_tokens=128,
+        shuffle=True,
+        seed=0,
+        progress=True,
+    ):
+        super().__init__()
+        self.batch_tokens = batch_tokens
+        self._length_multiple = length_multiple
+        self._shuffle = shuffle
+        self._seed = seed
+        writer = target_tokenizer or tokenizer
+        self.examples, self._sources, self._targets = [], [], []
+        num_long = 0
+        for example in examples:
+            source = source_ids(tokenizer, example.source)
+            target = target_ids(writer, example.target)
+            if max(len(source), len(target)) > max_tokens:
+                num_long += 1
+                continue
+            self.examples.append(example)
+            self._sources.append(np.array(source, "int32"))
+            self._targets.append(np.array(target, "int32"))
+        if not self.examples:
+            raise ValueError(
+                "No pair can be used: "
+                f"{num_long} have more than max_tokens={max_tokens} tokens."
+            )
+        if num_long and progress:
+            print(
+                f"{len(self.examples):,} pairs kept; {num_long:,} have more "
+                f"than {max_tokens} tokens.",
+                file=sys.stderr,
+            )
+        self._lengths = np.array(
+            [
+                max(len(source), len(target))
+                for source, target in zip(
+                    self._sources, self._targets, strict=True
+                )
+            ]
+        )
+        self.set_epoch(0)
+
+    @property
+    def num_target_tokens(self):
+        """Tokens of all targets, ends included: labels of one epoch."""
+        return sum(map(len, self._targets))
+
+    def set_epoch(self, epoch, first_batch=0):
+        """Fixes order and batches, exactly, for an epoch.
+
+        Args:
+            epoch: int, from 0.
+            first_batch: int. Leave out the batches before it, to resume.
+        """
+        generator = np.random.default_rng([self._seed, epoch])
+        batches = plan_batches(
+            self._lengths,
+            self._length_multiple,
+            batch_samples=self.batch_tokens,
+            generator=generator if self._shuffle else None,
+        )
+        if not 0 <= first_batch <= len(batches):
+            raise ValueError(
+                f"first_batch={first_batch}; there are {len(batches)} batches."
+            )
+        self.epoch = epoch
+        self._batches = batches[first_batch:]
+
+    def __len__(self):
+        return len(self._batches)
+
+    def batch_examples(self, index):
+        """The `ParallelExample`s of the rows of batch `index`, in order."""
+        return [self.examples[i] for i in self._batches[index].indices]
+
+    def __getitem__(self, index):
+        if not 0 <= index < len(self._batches):
+            raise IndexError(f"batch {index} of {len(self._batches)}")
+        chosen = self._batches[index].indices
+        labels = self._padded([self._targets[i] for i in chosen])
+        begins = np.full((len(chosen), 1), BOS_ID, "int32")
+        target = np.concatenate([begins, labels[:, :-1]], axis=1)  # (B, T)
+        inputs = {
+            "source_ids": self._padded([self._sources[i] for i in chosen]),
+            "target_ids": target,
+        }
+        return inputs, labels
+
+    def _padded(self, rows):
+        width = round_up(max(map(len, rows)), self._length_multiple)
+        padded = np.zeros((len(rows), width), "int32")
+        for row, tokens in enumerate(rows):
+            padded[row, : len(tokens)] = tokens
+        return padded
+
+    def batches(self):
+        """Yields the epoch's batches in order."""
+        return batches_ahead(self)
+
+    def for_backend(self):
+        """What `fit` takes on this backend; ask anew after `set_epoch`."""
+        return feed_for_backend(self)
