@@ -49,7 +49,7 @@ NAMES = {
         "Transcriber",
         "Transcript",
     },
-    "keras_selfattn.tasks": {"SpeechRecognizer", "Task"},
+    "keras_selfattn.tasks": {"SpeechRecognizer", "Task", "Translator"},
 }
 SIGNATURES = {
     "zoo.card": "(name_or_folder)",
@@ -77,6 +77,11 @@ SIGNATURES = {
     "tasks.SpeechRecognizer.export": (
         "(self, path, quantize='none', **kwargs)"
     ),
+    "tasks.Translator.translate": (
+        "(self, texts, beam=4, alpha=1.0, no_repeat_ngram=0, details=False, "
+        "batch_size=32)"
+    ),
+    "tasks.Translator.attention": "(self, text, translation=None)",
     "tasks.Task.save_preset": "(self, folder, name=None, **facts)",
 }
 
