@@ -13,7 +13,8 @@ def plot_curves(history, path, title="", loss_label="loss"):
     Args:
         history: list of dict, one an epoch, at least one: "epoch", "loss",
             "dev_loss", and any number of entries whose names end in "wer" or
-            "cer" (parts of one), drawn in a second panel as percentages.
+            "cer" (parts of one), or in "bleu" or "chrf" (of 100), drawn in a
+            second panel.
         path: PNG file to write.
         title: str.
         loss_label: str, the losses' axis.
@@ -43,9 +44,12 @@ def plot_curves(history, path, title="", loss_label="loss"):
     losses = [name for name in ("loss", "dev_loss") if name in found]
     rates = [name for name in found if name.endswith(("wer", "cer"))]
     draw(left, losses, 1)
+    scores = [name for name in found if name.endswith(("bleu", "chrf"))]
     draw(right, rates, 100)
+    draw(right, scores, 1)
     left.set(xlabel="epoch", ylabel=loss_label)
-    right.set(xlabel="epoch", ylabel="error rate (%)", ylim=(0, 105))
+    right.set(xlabel="epoch", ylim=(0, 105))
+    right.set_ylabel("score" if scores else "error rate (%)")
     for axes in (left, right):
         axes.xaxis.get_major_locator().set_params(integer=True)
     figure.suptitle(title)

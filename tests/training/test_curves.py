@@ -47,6 +47,19 @@ def test_draws_losses_left_and_rates_right_with_gaps(tmp_path, drawn):
     )
 
 
+def test_draws_scores_as_they_are(tmp_path, drawn):
+    history = [
+        {"epoch": 0, "loss": 3.0, "dev_bleu": 12.5, "dev_signature": "x"},
+        {"epoch": 1, "loss": 2.0, "dev_bleu": 20.0, "dev_chrf": 40.0},
+    ]
+    plot_curves(history, tmp_path / "curves.png")
+    _, right = drawn[0].axes
+    assert right.get_ylabel() == "score"
+    np.testing.assert_equal(
+        lines(right), {"dev_bleu": [12.5, 20.0], "dev_chrf": [np.nan, 40.0]}
+    )
+
+
 def test_writes_a_whole_picture_and_nothing_beside_it(tmp_path):
     from matplotlib import pyplot
 
