@@ -41,26 +41,6 @@ def say(text):
     print(text, file=sys.stderr, flush=True)
 
 
-def read_corpora(entries, swap=False):
-    """Pairs of all TABLE:SPLIT and SOURCE,TARGET entries.
-
-    Raises:
-        ValueError: an entry that is neither, or as the readers do.
-    """
-    from keras_selfattn.data import parallel_corpora
-
-    found = []
-    for entry in entries:
-        if "," in entry:
-            found += parallel_corpora.read_parallel_files(*entry.split(",", 1))
-            continue
-        table, _, split = entry.rpartition(":")
-        if not table or not split:
-            raise ValueError(f"{entry!r}: expected TABLE:SPLIT or SRC,TGT.")
-        found += parallel_corpora.read_parallel_table(table, split)
-    return [pair.swapped() for pair in found] if swap else found
-
-
 def write_sums(path, count=60):
     """Makes a table of number words whose translation is digits.
 
@@ -216,6 +196,7 @@ def run(args):
 
     from keras_selfattn.data.parallel_corpora import (
         clean_pairs,
+        read_parallel,
         weighted_length,
     )
     from keras_selfattn.data.translation_dataset import TranslationDataset
@@ -249,11 +230,11 @@ def run(args):
         raise ValueError("no --train TABLE:SPLIT (nor --smoke) is given.")
 
     pairs = clean_pairs(
-        read_corpora(args.train, args.swap),
+        read_parallel(args.train, args.swap),
         max_ratio=args.max_ratio,
         num_characters=weighted_length,
     )
-    dev = DevSet(read_corpora(args.dev, args.swap))
+    dev = DevSet(read_parallel(args.dev, args.swap))
     tokenizers = make_tokenizers(args, pairs)
     translator = build_translator(args, tokenizers)
     dataset = TranslationDataset(

@@ -126,6 +126,35 @@ def read_parallel_files(source_path, target_path, split="train"):
     ]
 
 
+def read_parallel(entries, swap=False):
+    """Pairs of corpora as a command line names them.
+
+    Args:
+        entries: list of str, each TABLE:SPLIT (see `read_parallel_table`) or
+            SOURCE,TARGET (see `read_parallel_files`).
+        swap: bool, the other direction.
+
+    Returns:
+        list of `ParallelExample`.
+
+    Raises:
+        ValueError: an entry that is neither, or as the readers do.
+    """
+    found = []
+    for entry in entries:
+        if "," in entry:
+            found += read_parallel_files(*entry.split(",", 1))
+            continue
+        table, _, split = entry.rpartition(":")
+        if not table or not split:
+            raise ValueError(
+                f"{entry!r}: expected TABLE:SPLIT, or SOURCE,TARGET (two text "
+                "files)."
+            )
+        found += read_parallel_table(table, split)
+    return [pair.swapped() for pair in found] if swap else found
+
+
 @contextlib.contextmanager
 def _opened(path):
     """A text file, plain or xz; what cannot be read is a clear ValueError."""

@@ -7,6 +7,7 @@ import pytest
 from keras_selfattn.data.parallel_corpora import (
     ParallelExample,
     clean_pairs,
+    read_parallel,
     read_parallel_files,
     read_parallel_table,
     weighted_length,
@@ -74,6 +75,20 @@ def test_an_odd_number_of_lines_is_told_with_both_counts(tmp_path):
     (tmp_path / "a.de").write_text("eins\nzwei\n", "utf8")
     with pytest.raises(ValueError, match="a.en has 3 lines and .*a.de has 2;"):
         read_parallel_files(tmp_path / "a.en", tmp_path / "a.de")
+
+
+def test_corpora_are_named_in_one_word(tmp_path):
+    (tmp_path / "t.tsv").write_text(TABLE, "utf8")
+    (tmp_path / "a.en").write_text("two\n", "utf8")
+    (tmp_path / "a.de").write_text("zwei\n", "utf8")
+    entries = [f"{tmp_path}/t.tsv:val", f"{tmp_path}/a.en,{tmp_path}/a.de"]
+    found = [(e.source, e.target) for e in read_parallel(entries)]
+    assert found == [("Yes", "Ja"), ("two", "zwei")]
+    swapped = [(e.source, e.target) for e in read_parallel(entries, swap=True)]
+    assert swapped == [("Ja", "Yes"), ("zwei", "two")]
+    for wrong in ("t.tsv", ":val", "t.tsv:"):
+        with pytest.raises(ValueError, match="expected TABLE:SPLIT, or SOURCE"):
+            read_parallel([wrong])
 
 
 def test_what_teaches_nothing_is_left_out_and_counted(capsys):
