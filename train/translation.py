@@ -243,6 +243,7 @@ def run(args):
         batch_tokens=args.batch_tokens,
         length_multiple=args.length_multiple,
         max_tokens=args.max_tokens,
+        segmentations=args.segmentations,
         seed=args.seed,
     )
     total_steps = count_steps(dataset, args.epochs, args.max_steps)
@@ -325,6 +326,7 @@ def main(
     batch_tokens: Annotated[int, option("of the longer side, padded")] = 4096,
     length_multiple: Annotated[int, option("lengths are padded to")] = 4,
     max_tokens: Annotated[int, option("longer pairs are left out")] = 128,
+    segmentations: Annotated[int, option("ways to cut a text drawn from")] = 1,
     max_ratio: Annotated[float, option("of the sides' lengths")] = 4.0,
     schedule: Annotated[str, option(", ".join(SCHEDULES))] = "inverse-sqrt",
     learning_rate: Annotated[float, option("highest")] = 2e-3,

@@ -242,6 +242,26 @@ class SentencePieceTokenizer:
         first = len(self.special_tokens)
         return [token_id + first for token_id in ids]
 
+    def encode_best(self, text, count):
+        """The likeliest ways to cut a text into pieces, best first.
+
+        Args:
+            text: str.
+            count: int >= 1, most ways.
+
+        Returns:
+            list of (token ids, log-probability of the pieces).
+        """
+        processor = self._loaded()
+        first = len(self.special_tokens)
+        return [
+            (
+                [token_id + first for token_id in ids],
+                sum(map(processor.get_score, ids)),
+            )
+            for ids in processor.nbest_encode(text, nbest_size=count)
+        ]
+
     def decode(self, ids):
         """Text of token ids; special ones are left out."""
         return detokenize(ids, self.vocabulary)

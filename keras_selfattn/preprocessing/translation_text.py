@@ -59,6 +59,18 @@ def target_ids(tokenizer, text):
     return [*tokenizer.encode(normalize_text(text)), EOS_ID]
 
 
+def best_source_ids(tokenizer, text, count):
+    """The `count` likeliest `source_ids`, each with its log-probability."""
+    found = tokenizer.encode_best(normalize_text(text, "NFKC"), count)
+    return [([*ids, EOS_ID], score) for ids, score in found]
+
+
+def best_target_ids(tokenizer, text, count):
+    """The `count` likeliest `target_ids`, each with its log-probability."""
+    found = tokenizer.encode_best(normalize_text(text), count)
+    return [([*ids, EOS_ID], score) for ids, score in found]
+
+
 def split_to_fit(text, num_tokens, max_tokens):
     """Cuts a text that is too long into pieces that are not.
 

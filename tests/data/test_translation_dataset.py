@@ -78,6 +78,42 @@ def test_an_epoch_is_a_function_of_seed_and_number(tokenizer):
         assert_same(epochs[0], epoch_of(make(tokenizer, seed=6), 0))
 
 
+def test_texts_are_cut_anew_in_each_epoch(tokenizer):
+    dataset = make(tokenizer, segmentations=4, alpha=0.0, seed=2)
+    again = make(tokenizer, segmentations=4, alpha=0.0, seed=2)
+    spellings = {}
+    for epoch in range(4):
+        batches = epoch_of(dataset, epoch)
+        assert_same(batches, epoch_of(again, epoch))
+        for index, (inputs, labels) in enumerate(batches):
+            for row, pair in enumerate(dataset.batch_examples(index)):
+                source = inputs["source_ids"][row]
+                assert tokenizer.decode(source) == pair.source
+                assert tokenizer.decode(labels[row]) == pair.target
+                spelling = tuple(source[source != 0])
+                spellings.setdefault(pair.source, set()).add(spelling)
+    counts = [len(found) for found in spellings.values()]
+    assert max(counts) <= 4
+    assert np.mean(counts) > 1.5
+    # A large alpha leaves the best one, as without.
+    best = make(tokenizer, segmentations=4, alpha=1e3, seed=2)
+    plain = {pair.source: None for pair in best.examples}
+    for index, (inputs, _) in enumerate(best.batches()):
+        for row, pair in enumerate(best.batch_examples(index)):
+            ids = inputs["source_ids"][row]
+            plain[pair.source] = ids[ids != 0].tolist()
+    for text, ids in plain.items():
+        assert tokenizer.decode(ids) == text
+        ways = tokenizer.encode_best(text, 4)
+        assert ids[:-1] in [w for w, score in ways if score > ways[0][1] - 0.1]
+
+
+@pytest.mark.parametrize("wrong", [{"segmentations": 0}, {"alpha": -0.1}])
+def test_settings_have_ranges(tokenizer, wrong):
+    with pytest.raises(ValueError, match="expected segmentations >= 1"):
+        make(tokenizer, **wrong)
+
+
 def test_without_shuffling_the_order_is_by_length(tokenizer):
     dataset = make(tokenizer, shuffle=False)
     widths = [

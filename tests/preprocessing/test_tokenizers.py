@@ -157,10 +157,10 @@ def test_detokenize_from_the_vocabulary_alone(pieces):
 
 def test_other_special_tokens_come_first():
     tokenizer = SentencePieceTokenizer.train(
-        WORDS * 20, 50, ("<pad>", "<s>", "</s>"), keep_unknown=True
+        WORDS * 20, 40, ("<pad>", "<s>", "</s>"), keep_unknown=True
     )
     assert tokenizer.vocabulary[:4] == ["<pad>", "<s>", "</s>", "<unk>"]
-    assert tokenizer.vocabulary_size == 50
+    assert tokenizer.vocabulary_size == 40
     assert tokenizer.unknown_id == 3
     ids = tokenizer.encode("lazy \u4f60 dog")
     assert 3 in ids and min(ids) > 2
@@ -173,3 +173,14 @@ def test_other_special_tokens_come_first():
 
 def test_the_config_of_a_ctc_tokenizer_is_what_it_was(pieces):
     assert set(pieces.get_config()) == {"type", "model"}
+
+
+def test_the_best_ways_to_cut_a_text(pieces):
+    found = pieces.encode_best("speech sound", 4)
+    assert len(found) == 4
+    assert found[0][0] == pieces.encode("speech sound")
+    assert len({tuple(ids) for ids, _ in found}) == 4
+    assert all(pieces.decode(ids) == "speech sound" for ids, _ in found)
+    scores = [score for _, score in found]
+    assert scores == sorted(scores, reverse=True)
+    assert scores[0] < 0

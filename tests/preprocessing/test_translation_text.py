@@ -10,6 +10,8 @@ from keras_selfattn.preprocessing.translation_text import (
     EOS_ID,
     PAD_ID,
     SPECIAL_TOKENS,
+    best_source_ids,
+    best_target_ids,
     normalize_text,
     source_ids,
     split_to_fit,
@@ -32,6 +34,14 @@ def test_the_special_ids_are_those_of_the_tokens(tokenizer):
     assert tokenizer.vocabulary[BOS_ID] == "<s>"
     assert tokenizer.vocabulary[EOS_ID] == "</s>"
     assert tokenizer.vocabulary[tokenizer.unknown_id] == "<unk>"
+
+
+def test_the_best_ways_end_with_the_end(tokenizer):
+    ways = best_source_ids(tokenizer, "seven  three five", 3)
+    assert ways[0][0] == source_ids(tokenizer, "seven three five")
+    assert [ids[-1] for ids, _ in ways] == [EOS_ID] * len(ways)
+    ways = best_target_ids(tokenizer, "2 1", 2)
+    assert ways[0][0] == target_ids(tokenizer, "2 1")
 
 
 def test_ids_end_with_the_end(tokenizer):

@@ -19,7 +19,8 @@ from tests.arrays import to_numpy
 from tests.fixed_weights import draw_weights
 from tests.translation_examples import number_pairs, number_tokenizer
 
-pytestmark = pytest.mark.backend
+# What a backend computes is tested on each; how text is handled, on one.
+backend = pytest.mark.backend
 
 TOKENIZER = number_tokenizer()
 SIZES = {
@@ -71,6 +72,7 @@ def trained():
     return task, pairs, history.history["loss"]
 
 
+@backend
 def test_overfits_one_batch_and_translates_it(trained):
     task, pairs, losses = trained
     assert losses[0] > 2.5
@@ -84,6 +86,7 @@ def test_overfits_one_batch_and_translates_it(trained):
     assert task.translate(sources, beam=1, batch_size=5) == targets
 
 
+@backend
 def test_cached_decoding_writes_what_uncached_writes(trained):
     """Token for token, also where the model is not sure of anything."""
     sources = [pair.source for pair in number_pairs(8, seed=9)]
@@ -123,6 +126,7 @@ def test_details_hold_tokens_and_score(trained):
     assert -1 < found["score"] < 0
 
 
+@backend
 def test_the_loss_is_cross_entropy_in_nats_a_token():
     task = draw_weights(translator())
     inputs, labels = batch(number_pairs(3))
@@ -138,6 +142,7 @@ def test_the_loss_is_cross_entropy_in_nats_a_token():
     np.testing.assert_allclose(float(weighted), expected, 1e-5)
 
 
+@backend
 def test_padding_changes_no_valid_logits():
     task = draw_weights(translator())
     inputs, labels = batch(number_pairs(2))
@@ -187,6 +192,7 @@ def test_what_is_not_text_is_refused(trained, texts):
         trained[0].translate(texts)
 
 
+@backend
 def test_attention_is_that_of_the_pieces(trained):
     task, pairs, _ = trained
     found = task.attention(pairs[0].source)
@@ -200,6 +206,7 @@ def test_attention_is_that_of_the_pieces(trained):
     assert other["scores"].shape[2] == len(other["target_tokens"]) > 5
 
 
+@backend
 def test_a_preset_comes_back_and_translates_alike(trained, tmp_path):
     task, pairs, _ = trained
     task.save_preset(tmp_path / "preset", license="none")
