@@ -13,6 +13,7 @@ what was learnt on the way in `train/LOG.md`.
 
 import json
 import os
+import statistics
 import sys
 from pathlib import Path
 from types import SimpleNamespace
@@ -191,28 +192,14 @@ def compile_translator(args, translator, total_steps):
 
 
 def run(args):
-    """The whole training of the arguments; see `main`."""
+    """The whole work of the arguments; see `main`."""
     import keras
 
     from keras_selfattn.data.parallel_corpora import (
         clean_pairs,
         read_parallel,
+        split_folds,
         weighted_length,
-    )
-    from keras_selfattn.data.translation_dataset import TranslationDataset
-    from keras_selfattn.tasks.task import load_weight_file, save_weight_file
-    from keras_selfattn.training.averaging import average_weight_files
-    from keras_selfattn.training.checkpoint import (
-        restore_checkpoint,
-        save_checkpoint,
-    )
-    from keras_selfattn.training.curves import plot_curves
-    from keras_selfattn.training.epoch_runs import (
-        checkpoint_file,
-        count_steps,
-        epoch_file,
-        fit_epoch,
-        keep_arguments,
     )
 
     keras.utils.set_random_seed(args.seed)
@@ -234,7 +221,56 @@ def run(args):
         max_ratio=args.max_ratio,
         num_characters=weighted_length,
     )
-    dev = DevSet(read_parallel(args.dev, args.swap))
+    if not args.folds:
+        train_and_score(args, pairs, read_parallel(args.dev, args.swap))
+        return
+    if args.folds < 2 or args.dev:
+        raise ValueError(
+            f"--folds {args.folds} holds parts of --train out in turn: give "
+            "at least 2, and no --dev."
+        )
+    found = []
+    for fold, (rest, held_out) in enumerate(split_folds(pairs, args.folds)):
+        say(f"Fold {fold}: {len(rest):,} pairs, {len(held_out):,} held out.")
+        keras.utils.clear_session()
+        keras.utils.set_random_seed(args.seed)
+        place = {"out": args.out / f"fold_{fold}"}
+        fold_args = SimpleNamespace(**{**vars(args), **place})
+        found.append(train_and_score(fold_args, rest, held_out))
+    summary = {"folds": args.folds}
+    for name in ("dev_bleu", "dev_bleu_lower", "dev_chrf", "dev_overlap"):
+        values = [scores[name] for scores in found]
+        summary[name] = round(statistics.mean(values), 2)
+        summary[f"{name}_deviation"] = round(statistics.stdev(values), 2)
+    say(json.dumps(summary))
+
+
+def train_and_score(args, pairs, dev_pairs):
+    """Trains on the pairs, into `args.out`; goes on where it was.
+
+    Returns:
+        dict of the last dev scores.
+    """
+    import keras
+
+    from keras_selfattn.data.translation_dataset import TranslationDataset
+    from keras_selfattn.tasks.task import load_weight_file, save_weight_file
+    from keras_selfattn.training.averaging import average_weight_files
+    from keras_selfattn.training.checkpoint import (
+        restore_checkpoint,
+        save_checkpoint,
+    )
+    from keras_selfattn.training.curves import plot_curves
+    from keras_selfattn.training.epoch_runs import (
+        checkpoint_file,
+        count_steps,
+        epoch_file,
+        fit_epoch,
+        keep_arguments,
+    )
+
+    args.out.mkdir(parents=True, exist_ok=True)
+    dev = DevSet(dev_pairs)
     tokenizers = make_tokenizers(args, pairs)
     translator = build_translator(args, tokenizers)
     dataset = TranslationDataset(
@@ -295,6 +331,7 @@ def run(args):
         say(json.dumps(row))
     translator.save_preset(args.out / "preset", name=name)
     say(f"The preset is in {args.out / 'preset'}.")
+    return scores
 
 
 def option(text):
@@ -339,6 +376,7 @@ def main(
     mixed_precision: Annotated[bool, option("bfloat16 products")] = False,
     checkpoint_every: Annotated[int, option("steps")] = 200,
     max_steps: Annotated[int, option("of each epoch; 0: all")] = 0,
+    folds: Annotated[int, option("cross-validation for few data")] = 0,
     seed: int = 0,
     smoke: Annotated[bool, option("two steps on made-up sentences")] = False,
 ):

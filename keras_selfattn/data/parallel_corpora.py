@@ -8,6 +8,7 @@ import contextlib
 import csv
 import lzma
 import sys
+import zlib
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
@@ -227,3 +228,32 @@ def clean_pairs(
 def weighted_length(text):
     """Characters, where a Chinese one counts for three."""
     return len(text) + 2 * sum("\u3400" <= sign <= "\u9fff" for sign in text)
+
+
+def split_folds(pairs, count):
+    """Parts for cross-validation: each is held out once.
+
+    A pair's source decides where it goes, so no source is in two parts.
+
+    Args:
+        pairs: list of `ParallelExample`.
+        count: int >= 2, parts.
+
+    Returns:
+        list of (pairs of all other parts, pairs of the part).
+
+    Raises:
+        ValueError: for pairs too few.
+    """
+    folds = [[] for _ in range(count)]
+    for pair in pairs:
+        folds[zlib.crc32(pair.source.encode()) % count].append(pair)
+    if count < 2 or not all(folds):
+        raise ValueError(
+            f"{len(pairs)} pairs cannot be parted into {count}: a part would "
+            "be empty, or all of them; give another number, 2 or more."
+        )
+    return [
+        ([p for other in folds if other is not held for p in other], held)
+        for held in folds
+    ]

@@ -10,6 +10,7 @@ from keras_selfattn.data.parallel_corpora import (
     read_parallel,
     read_parallel_files,
     read_parallel_table,
+    split_folds,
     weighted_length,
 )
 
@@ -128,3 +129,18 @@ def test_chinese_characters_count_for_more():
 def test_a_ratio_of_one_is_refused():
     with pytest.raises(ValueError, match="max_ratio=1"):
         clean_pairs([], max_ratio=1)
+
+
+def test_each_part_is_held_out_once():
+    examples = pairs(*((str(i % 30), str(i)) for i in range(60)))
+    parts = split_folds(examples, 3)
+    held = [example for _, part in parts for example in part]
+    assert sorted(e.target for e in held) == sorted(e.target for e in examples)
+    for rest, part in parts:
+        assert 10 < len(part) < 30
+        assert len(rest) + len(part) == len(examples)
+        assert not {e.source for e in rest} & {e.source for e in part}
+    assert split_folds(examples, 3) == parts
+    for count in (1, 40):
+        with pytest.raises(ValueError, match=f"be parted into {count}"):
+            split_folds(examples, count)

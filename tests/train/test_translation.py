@@ -115,6 +115,22 @@ def test_smoke_gives_scores_and_a_preset_that_translates(
     assert isinstance(task.translate("3 2 1"), str)
 
 
+def test_folds_hold_out_each_part_once(translation, tmp_path, monkeypatch):
+    said = []
+    monkeypatch.setattr(translation, "say", said.append)
+    entry = translation.write_sums(tmp_path / "train.tsv", count=60)
+    args = arguments(
+        translation, entry, tmp_path / "run", folds=2, epochs=1, average=1
+    )
+    translation.run(args)
+    summary = json.loads(said[-1])
+    assert summary["folds"] == 2
+    assert 0 <= summary["dev_chrf"] <= 100
+    assert summary["dev_chrf_deviation"] >= 0
+    for fold in range(2):
+        assert (tmp_path / f"run/fold_{fold}/preset/preset.json").is_file()
+
+
 def test_the_loss_goes_down(translation, tmp_path, monkeypatch):
     said = []
     monkeypatch.setattr(translation, "say", said.append)
@@ -159,6 +175,7 @@ def test_two_files_and_separate_vocabularies(translation, tmp_path):
     [
         ({"train": []}, "no --train TABLE:SPLIT"),
         ({"train": ["sums"]}, "'sums': expected TABLE:SPLIT, or SOURCE,TARGET"),
+        ({"folds": 1}, "--folds 1 holds parts"),
         ({"schedule": "step"}, "--schedule step is unknown"),
         ({"init": "none.safetensors"}, "none.safetensors is not a readable"),
     ],
