@@ -4,12 +4,14 @@ It is a `keras.utils.PyDataset`, not a Grain pipeline: measured with opus
 decoding, Grain was no faster (220-480 seconds of audio per second, both),
 it is one dependency more, and its exact restart is had here by making the
 batches a function of (seed, epoch). Neither works on the TensorFlow backend
-once lengths vary, so `for_backend` wraps the same batches in tf.data there.
+once lengths vary, so `as_tf_dataset` wraps the same batches in tf.data;
+`for_backend` picks.
 
 Shape letters: `B` utterances, `L` samples (padded), `U` tokens (padded).
 """
 
 import collections
+import concurrent.futures
 import sys
 
 import keras
@@ -17,7 +19,6 @@ import numpy as np
 
 from keras_selfattn.data.audio_cache import decode_all, to_float
 from keras_selfattn.data.augmentation import change_speed, speed_length
-from keras_selfattn.data.backend_feed import batches_ahead, feed_for_backend
 from keras_selfattn.data.batching import (
     ctc_frames_needed,
     pad_batch,
@@ -25,6 +26,7 @@ from keras_selfattn.data.batching import (
     round_up,
     widths_for_lengths,
 )
+from keras_selfattn.data.feeding import as_tf_dataset, for_backend
 from keras_selfattn.preprocessing.audio import AudioError, read_audio
 from keras_selfattn.preprocessing.transcripts import normalize_transcript
 
@@ -262,8 +264,19 @@ class SpeechDataset(keras.utils.PyDataset):
 
     def batches(self):
         """Yields the epoch's batches in order, made ahead by the workers."""
-        return batches_ahead(self, self.workers)
+        with concurrent.futures.ThreadPoolExecutor(self.workers) as pool:
+            ahead = collections.deque()
+            for index in range(len(self)):
+                ahead.append(pool.submit(self.__getitem__, index))
+                if len(ahead) > 2 * self.workers:
+                    yield ahead.popleft().result()
+            while ahead:
+                yield ahead.popleft().result()
+
+    def as_tf_dataset(self):
+        """This epoch's batches as a `tf.data.Dataset`, dimensions open."""
+        return as_tf_dataset(self)
 
     def for_backend(self):
         """What `fit` takes on this backend; ask anew after `set_epoch`."""
-        return feed_for_backend(self)
+        return for_backend(self)

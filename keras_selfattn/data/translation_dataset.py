@@ -9,8 +9,8 @@ import sys
 import keras
 import numpy as np
 
-from keras_selfattn.data.backend_feed import batches_ahead, feed_for_backend
 from keras_selfattn.data.batching import plan_batches, round_up
+from keras_selfattn.data.feeding import for_backend
 from keras_selfattn.preprocessing.translation_text import (
     BOS_ID,
     best_source_ids,
@@ -183,11 +183,12 @@ class TranslationDataset(keras.utils.PyDataset):
 
     def batches(self):
         """Yields the epoch's batches in order."""
-        return batches_ahead(self)
+        for index in range(len(self)):
+            yield self[index]
 
     def for_backend(self):
         """What `fit` takes on this backend; ask anew after `set_epoch`."""
-        return feed_for_backend(self)
+        return for_backend(self)
 
 
 class _Ways:

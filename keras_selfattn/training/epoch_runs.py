@@ -64,6 +64,7 @@ def fit_epoch(
     history=None,
     checkpoint_every=200,
     max_steps=0,
+    **options,
 ):
     """One epoch, or what is left of it, as a `fit` of its own.
 
@@ -71,12 +72,13 @@ def fit_epoch(
         model: compiled keras.Model.
         dataset: has `set_epoch(epoch, first_batch)`, a length and
             `for_backend()`.
-        folder: path of the run, made where it is missing.
+        folder: path of the run.
         epoch: int.
         first_batch: int, batches that were done before.
         history: JSON-able, carried along in checkpoints.
         checkpoint_every: int, steps.
         max_steps: int, of an epoch; 0: all.
+        **options: more arguments of `fit`, such as `class_weight`.
 
     Returns:
         dict of the epoch's number, mean loss and seconds.
@@ -86,7 +88,6 @@ def fit_epoch(
     if max_steps:
         steps = min(steps, max_steps - first_batch)
     log = Path(folder) / "steps.jsonl"
-    log.parent.mkdir(parents=True, exist_ok=True)
     start = time.perf_counter()
     if steps > 0:  # none where a kill fell between the last and the epoch's end
         model.fit(
@@ -105,6 +106,7 @@ def fit_epoch(
                     history,
                 ),
             ],
+            **options,
         )
     return {
         "epoch": epoch,

@@ -67,8 +67,10 @@ def test_an_epoch_is_logged_and_cut_at_max_steps(tmp_path):
 
 
 def test_the_rest_of_an_epoch_goes_on_from_its_checkpoint(tmp_path):
-    fit_epoch(model(), Numbers(), tmp_path / "whole", 1)
-    half = tmp_path / "half"
+    whole, half = tmp_path / "whole", tmp_path / "half"
+    whole.mkdir()
+    half.mkdir()
+    fit_epoch(model(), Numbers(), whole, 1)
     fit_epoch(
         model(), Numbers(), half, 1, history=["a"], checkpoint_every=2,
         max_steps=3,
@@ -76,7 +78,7 @@ def test_the_rest_of_an_epoch_goes_on_from_its_checkpoint(tmp_path):
     again = model()
     assert restore_checkpoint(checkpoint_file(half), again) == (1, 2, ["a"])
     row = fit_epoch(again, Numbers(), half, 1, first_batch=2)
-    assert losses(half) == losses(tmp_path / "whole")
+    assert losses(half) == losses(whole)
     assert row["loss"] == pytest.approx(np.mean(losses(half)))
 
 
