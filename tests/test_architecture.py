@@ -39,6 +39,7 @@ MAY_IMPORT = {
         "metrics",
         "decoding",
         "export",
+        "plots",
         "zoo",
         "atomic_file",
     },
@@ -67,7 +68,7 @@ WITHOUT_KERAS = {"preprocessing", "runtime", "atomic_file", "cli", "__init__"}
 WITHOUT_SIBLINGS = {"models"}
 # Files that may name a backend, and then only inside functions.
 MAY_NAME_A_BACKEND = {
-    "data/speech_dataset.py",
+    "data/feeding.py",
     "layers/fused_attention.py",
     "losses/ctc.py",
     "training/distribution.py",

@@ -33,6 +33,8 @@ class TextCNN(keras.Model):
         activation: str, a Keras activation.
         dropout: float in [0, 1), on the embeddings and residual branches.
         seed: int, seed of the dropouts.
+        embedding_dim: int, features of the embeddings where they are not
+            `D` (word vectors); a matrix takes them to `D`. Default: `D`.
 
     Call arguments:
         inputs: dict of "token_ids", int `(B, T)`, and "padding_mask", bool
@@ -61,6 +63,7 @@ class TextCNN(keras.Model):
         activation="relu",
         dropout=0.1,
         seed=0,
+        embedding_dim=None,
         **kwargs,
     ):
         # Layers
@@ -72,8 +75,16 @@ class TextCNN(keras.Model):
             )
         dtype = {"dtype": kwargs.pop("dtype", None)}
         embedding = keras.layers.Embedding(
-            vocabulary_size, hidden_dim, name="token_embedding", **dtype
+            vocabulary_size,
+            embedding_dim or hidden_dim,
+            name="token_embedding",
+            **dtype,
         )
+        projection = None
+        if embedding_dim is not None:
+            projection = keras.layers.Dense(
+                hidden_dim, name="embedding_projection", **dtype
+            )
         embedding_dropout = keras.layers.Dropout(
             dropout, seed=seed, name="embedding_dropout", **dtype
         )
@@ -115,7 +126,10 @@ class TextCNN(keras.Model):
         # Functional model
         token_ids = keras.Input((None,), dtype="int32", name="token_ids")
         mask = keras.Input((None,), dtype="bool", name="padding_mask")
-        x = embedding_dropout(embedding(token_ids))  # (B, T, D)
+        x = embedding(token_ids)  # (B, T, embedding_dim)
+        if projection is not None:
+            x = projection(x)
+        x = embedding_dropout(x)  # (B, T, D)
         real = ops.cast(ops.expand_dims(mask, -1), x.dtype)  # (B, T, 1)
         for norm, convolutions, output, block_dropout in blocks:
             normed = norm(x) * real
@@ -139,11 +153,12 @@ class TextCNN(keras.Model):
         self.activation = activation
         self.dropout = dropout
         self.seed = seed
+        self.embedding_dim = embedding_dim
 
     def get_config(self):
         names = (
             "name vocabulary_size hidden_dim kernel_sizes filters dilations "
-            "activation dropout seed"
+            "activation dropout seed embedding_dim"
         ).split()
         return {name: getattr(self, name) for name in names}
 

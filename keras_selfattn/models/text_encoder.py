@@ -30,9 +30,9 @@ def complete_block(block):
 class TextEncoder(keras.Model):
     """Token ids in, one contextual vector a token out.
 
-    Embedding times `sqrt(D)`, dropout, `num_layers` encoder blocks, and a
-    norm behind the last where the blocks are pre-norm. Padding is not
-    attended; the result is zero there.
+    Embedding times `sqrt(D)` (or projected to `D`), dropout, `num_layers`
+    encoder blocks, and a norm behind the last where the blocks are pre-norm.
+    Padding is not attended; the result is zero there.
 
     Reference: Vaswani et al. 2017 (arXiv:1706.03762), sections 3.1 to 3.5.
 
@@ -53,6 +53,9 @@ class TextEncoder(keras.Model):
             ("gelu"; "swiglu", ...), "norm" ("layer" or "rms") and
             "norm_first" (True).
         seed: int, seed of the dropouts.
+        embedding_dim: int, features of the embeddings where they are not
+            `D` (word vectors); a matrix takes them to `D`, and nothing is
+            scaled then. Default: `D`.
 
     Call arguments:
         inputs: dict of "token_ids", int `(B, T)`, and "padding_mask", bool
@@ -85,6 +88,7 @@ class TextEncoder(keras.Model):
         dropout=0.1,
         block=None,
         seed=0,
+        embedding_dim=None,
         **kwargs,
     ):
         # Layers
@@ -94,13 +98,18 @@ class TextEncoder(keras.Model):
         dtype = {"dtype": kwargs.pop("dtype", None)}
         embedding = keras.layers.Embedding(
             vocabulary_size,
-            hidden_dim,
+            embedding_dim or hidden_dim,
             embeddings_initializer=keras.initializers.RandomNormal(
-                stddev=hidden_dim**-0.5
+                stddev=(embedding_dim or hidden_dim) ** -0.5
             ),
             name="token_embedding",
             **dtype,
         )
+        projection = None
+        if embedding_dim is not None:
+            projection = keras.layers.Dense(
+                hidden_dim, name="embedding_projection", **dtype
+            )
         added = None
         if positions == "sinusoidal":
             added = SinusoidalPositions(name="positions", **dtype)
@@ -139,7 +148,9 @@ class TextEncoder(keras.Model):
         # Functional model
         token_ids = keras.Input((None,), dtype="int32", name="token_ids")
         mask = keras.Input((None,), dtype="bool", name="padding_mask")
-        x = embedding(token_ids) * hidden_dim**0.5  # (B, T, D)
+        x = embedding(token_ids)  # (B, T, embedding_dim)
+        # (B, T, D)
+        x = x * hidden_dim**0.5 if projection is None else projection(x)
         embedded = x = embedding_dropout(x if added is None else added(x))
         for encoder_block in blocks:
             x = encoder_block(x, padding_mask=mask)
@@ -166,6 +177,8 @@ class TextEncoder(keras.Model):
         self.dropout = dropout
         self.block = options
         self.seed = seed
+        self.embedding_dim = embedding_dim
+        self.embedding_scale = hidden_dim**0.5 if projection is None else 1.0
         self._embed = keras.Model(token_ids, embedded)
         self._blocks = blocks
 
@@ -192,7 +205,8 @@ class TextEncoder(keras.Model):
     def get_config(self):
         names = (
             "name vocabulary_size hidden_dim num_layers num_heads "
-            "intermediate_dim max_sequence_length dropout block seed"
+            "intermediate_dim max_sequence_length dropout block seed "
+            "embedding_dim"
         ).split()
         return {
             **{name: getattr(self, name) for name in names},
