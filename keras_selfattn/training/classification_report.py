@@ -6,6 +6,8 @@ Shapes: `B` examples, `C` classes.
 """
 
 import io
+import json
+from pathlib import Path
 
 import numpy as np
 
@@ -147,3 +149,36 @@ def plot_confusion(report, path, title=""):
     picture = io.BytesIO()
     figure.savefig(picture, format="png", dpi=120)
     write_atomically(path, picture.getvalue())
+
+
+def write_report(folder, name, labels, texts, truth, scores, title=""):
+    """Writes the files of a measured set.
+
+    They are `report_NAME.json`, `confusion_NAME.png` and `errors_NAME.jsonl`.
+
+    Args:
+        folder: path.
+        name: str, of the set.
+        labels: list of str.
+        texts: list of str.
+        truth: int array `(B,)`.
+        scores: float array `(B, C)`, probabilities.
+        title: str, of the picture.
+
+    Returns:
+        the report.
+    """
+    folder = Path(folder)
+    report = classification_report(labels, truth, scores)
+    write_atomically(
+        folder / f"report_{name}.json",
+        json.dumps(report, indent=1, ensure_ascii=False) + "\n",
+    )
+    plot_confusion(report, folder / f"confusion_{name}.png", title)
+    errors = error_examples(texts, labels, truth, scores)
+    lines = [json.dumps(error, ensure_ascii=False) for error in errors]
+    write_atomically(
+        folder / f"errors_{name}.jsonl",
+        "".join(line + "\n" for line in lines),
+    )
+    return report
