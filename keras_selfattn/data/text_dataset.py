@@ -36,6 +36,9 @@ class TextDataset(keras.utils.PyDataset):
         length_multiple: int, `T` is a multiple.
         shuffle: bool. False for evaluation: ordered by length.
         seed: int.
+        soft_targets: float `(N, C)`, probabilities of the classes for each
+            example, in place of class ids; or None.
+        sample_weights: float `(N,)`, a third array of each batch; or None.
         progress: called with (texts done, texts in all), or None.
 
     Raises:
@@ -60,6 +63,8 @@ class TextDataset(keras.utils.PyDataset):
         length_multiple=8,
         shuffle=True,
         seed=0,
+        soft_targets=None,
+        sample_weights=None,
         progress=None,
     ):
         super().__init__()
@@ -78,6 +83,14 @@ class TextDataset(keras.utils.PyDataset):
         self.class_ids = np.asarray(
             [places[example.label] for example in self.examples], "int32"
         )
+        self._targets = self.class_ids
+        if soft_targets is not None:
+            shape = (len(self.examples), len(places))
+            self._targets = _checked("soft_targets", soft_targets, shape)
+        self._weights = None
+        if sample_weights is not None:
+            shape = (len(self.examples),)
+            self._weights = _checked("sample_weights", sample_weights, shape)
         self._rows = []
         for i, example in enumerate(self.examples, start=1):
             self._rows.append(tokenizer.features(example.text))
@@ -128,7 +141,10 @@ class TextDataset(keras.utils.PyDataset):
         if self._ngrams is not None:
             widths["ngram_ids"] = self._ngram_width(rows, batch.padded_length)
         inputs = pad_features(rows, widths)
-        return inputs, self.class_ids[list(batch.indices)]
+        places = list(batch.indices)
+        if self._weights is None:
+            return inputs, self._targets[places]
+        return inputs, self._targets[places], self._weights[places]
 
     def _ngram_width(self, rows, padded_length):
         if self._ngrams["unit"] == "tokens":
@@ -148,3 +164,13 @@ class TextDataset(keras.utils.PyDataset):
     def for_backend(self):
         """What `fit` takes on this backend; ask anew after `set_epoch`."""
         return for_backend(self)
+
+
+def _checked(name, values, shape):
+    values = np.asarray(values, "float32")
+    if values.shape != shape:
+        raise ValueError(
+            f"{name} has shape {values.shape}; expected {shape}, a row an "
+            "example."
+        )
+    return values

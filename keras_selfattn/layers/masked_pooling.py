@@ -1,4 +1,4 @@
-"""Mean or maximum of a sequence over its real positions.
+"""Mean, maximum or scaled sum of a sequence over its real positions.
 
 Shapes: `B` batch, `T` positions, `D` model dimension.
 """
@@ -6,18 +6,21 @@ Shapes: `B` batch, `T` positions, `D` model dimension.
 import keras
 from keras import ops
 
-KINDS = ("mean", "max")
+KINDS = ("mean", "max", "sqrt")
 
 
 @keras.saving.register_keras_serializable(package="keras_selfattn")
 class MaskedPooling(keras.layers.Layer):
     """One vector a sequence: `mean_t x_t` or `max_t x_t` where it is real.
 
+    "sqrt" is the sum over the root of the count: evidence adds up with the
+    length, and independent noise keeps its size.
+
     Padding changes nothing; a sequence without a real position gives zeros.
     Keras's own global pooling takes a mask for the mean only.
 
     Args:
-        kind: "mean" or "max".
+        kind: "mean", "max" or "sqrt".
 
     Call arguments:
         inputs: float `(B, T, D)`.
@@ -49,10 +52,12 @@ class MaskedPooling(keras.layers.Layer):
         if padding_mask is None:
             padding_mask = ops.ones_like(inputs[..., 0], dtype="bool")
         keep = ops.expand_dims(ops.cast(padding_mask, "bool"), -1)  # (B, T, 1)
-        if self.kind == "mean":
+        if self.kind != "max":
             count = ops.sum(ops.cast(keep, inputs.dtype), axis=1)  # (B, 1)
+            count = ops.maximum(count, 1)
             kept = ops.where(keep, inputs, ops.zeros_like(inputs))
-            return ops.sum(kept, axis=1) / ops.maximum(count, 1)
+            total = ops.sum(kept, axis=1)  # (B, D)
+            return total / (count if self.kind == "mean" else ops.sqrt(count))
         lowest = -1e9 if self.compute_dtype != "float16" else -6e4
         kept = ops.where(keep, inputs, ops.full_like(inputs, lowest))
         pooled = ops.max(kept, axis=1)  # (B, D)

@@ -11,7 +11,8 @@ from keras import ops
 class SmoothedCrossEntropy(keras.losses.Loss):
     """`-sum_c q_c log p_c`, `q = (1 - s) onehot(y) + s / C`, from logits.
 
-    Keras smooths the labels only of one-hot targets; this takes class ids.
+    Keras smooths the labels only of one-hot targets; this takes class ids, or
+    probabilities of the classes (of a teacher, for example).
 
     Reference: Szegedy et al. 2016 (arXiv:1512.00567), section 7.
 
@@ -19,7 +20,7 @@ class SmoothedCrossEntropy(keras.losses.Loss):
         label_smoothing: float in [0, 1), `s`.
 
     Call arguments:
-        y_true: int `(B,)`, class ids.
+        y_true: int `(B,)`, class ids; or float `(B, C)`, probabilities.
         y_pred: float `(B, C)`, logits.
         sample_weight: float `(B,)`, or None.
 
@@ -43,8 +44,12 @@ class SmoothedCrossEntropy(keras.losses.Loss):
 
     def call(self, y_true, y_pred):
         logs = ops.log_softmax(ops.cast(y_pred, "float32"), axis=-1)
-        ids = ops.cast(ops.reshape(y_true, (-1,)), "int32")
-        chosen = ops.one_hot(ids, logs.shape[-1], dtype="float32")  # (B, C)
+        num_classes = logs.shape[-1]
+        if len(y_true.shape) == 2 and y_true.shape[-1] == num_classes > 1:
+            chosen = ops.cast(y_true, "float32")  # (B, C)
+        else:
+            ids = ops.cast(ops.reshape(y_true, (-1,)), "int32")
+            chosen = ops.one_hot(ids, num_classes, dtype="float32")
         right = -ops.sum(chosen * logs, axis=-1)
         even = -ops.mean(logs, axis=-1)
         smoothing = self.label_smoothing

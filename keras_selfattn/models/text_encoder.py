@@ -12,6 +12,7 @@ from keras_selfattn.layers.positions import (
     LearnedPositions,
     SinusoidalPositions,
 )
+from keras_selfattn.layers.token_embedding import embed_tokens
 
 BLOCK = {"activation": "gelu", "norm": "layer", "norm_first": True}
 
@@ -56,6 +57,11 @@ class TextEncoder(keras.Model):
         embedding_dim: int, features of the embeddings where they are not
             `D` (word vectors); a matrix takes them to `D`, and nothing is
             scaled then. Default: `D`.
+        fixed_dim: int, features of a second table of embeddings beside the
+            first, which `fit` leaves alone (word vectors); a matrix takes both
+            to `D`. Default: no such table.
+        embedding_dropout: float in [0, 1), on the embeddings; default:
+            `dropout`.
 
     Call arguments:
         inputs: dict of "token_ids", int `(B, T)`, and "padding_mask", bool
@@ -89,6 +95,8 @@ class TextEncoder(keras.Model):
         block=None,
         seed=0,
         embedding_dim=None,
+        fixed_dim=None,
+        embedding_dropout=None,
         **kwargs,
     ):
         # Layers
@@ -96,17 +104,8 @@ class TextEncoder(keras.Model):
             raise ValueError(f"num_layers must be >= 1, received {num_layers}.")
         options = complete_block(block)
         dtype = {"dtype": kwargs.pop("dtype", None)}
-        embedding = keras.layers.Embedding(
-            vocabulary_size,
-            embedding_dim or hidden_dim,
-            embeddings_initializer=keras.initializers.RandomNormal(
-                stddev=(embedding_dim or hidden_dim) ** -0.5
-            ),
-            name="token_embedding",
-            **dtype,
-        )
         projection = None
-        if embedding_dim is not None:
+        if embedding_dim is not None or fixed_dim is not None:
             projection = keras.layers.Dense(
                 hidden_dim, name="embedding_projection", **dtype
             )
@@ -122,8 +121,11 @@ class TextEncoder(keras.Model):
             added = LearnedPositions(
                 max_sequence_length, name="positions", **dtype
             )
-        embedding_dropout = keras.layers.Dropout(
-            dropout, seed=seed, name="embedding_dropout", **dtype
+        drop_embedded = keras.layers.Dropout(
+            dropout if embedding_dropout is None else embedding_dropout,
+            seed=seed,
+            name="embedding_dropout",
+            **dtype,
         )
         blocks = [
             EncoderBlock(
@@ -148,10 +150,19 @@ class TextEncoder(keras.Model):
         # Functional model
         token_ids = keras.Input((None,), dtype="int32", name="token_ids")
         mask = keras.Input((None,), dtype="bool", name="padding_mask")
-        x = embedding(token_ids)  # (B, T, embedding_dim)
+        x = embed_tokens(
+            token_ids,
+            vocabulary_size,
+            embedding_dim or hidden_dim,
+            fixed_dim,
+            keras.initializers.RandomNormal(
+                stddev=(embedding_dim or hidden_dim) ** -0.5
+            ),
+            **dtype,
+        )
         # (B, T, D)
         x = x * hidden_dim**0.5 if projection is None else projection(x)
-        embedded = x = embedding_dropout(x if added is None else added(x))
+        embedded = x = drop_embedded(x if added is None else added(x))
         for encoder_block in blocks:
             x = encoder_block(x, padding_mask=mask)
         if output_norm is not None:
@@ -178,6 +189,8 @@ class TextEncoder(keras.Model):
         self.block = options
         self.seed = seed
         self.embedding_dim = embedding_dim
+        self.fixed_dim = fixed_dim
+        self.embedding_dropout = embedding_dropout
         self.embedding_scale = hidden_dim**0.5 if projection is None else 1.0
         self._embed = keras.Model(token_ids, embedded)
         self._blocks = blocks
@@ -206,7 +219,7 @@ class TextEncoder(keras.Model):
         names = (
             "name vocabulary_size hidden_dim num_layers num_heads "
             "intermediate_dim max_sequence_length dropout block seed "
-            "embedding_dim"
+            "embedding_dim fixed_dim embedding_dropout"
         ).split()
         return {
             **{name: getattr(self, name) for name in names},

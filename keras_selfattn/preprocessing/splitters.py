@@ -14,6 +14,10 @@ CONTINUED = "##"  # WordPiece's mark of a piece that goes on
 _IDEOGRAPH = "\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff"
 _IDEOGRAPH += "\uac00-\ud7af\U00020000-\U0003ffff"
 _WORD = re.compile(r"\w+(?:'\w+)*|[.,!?]")
+# As the words of GloVe are written: "do n't", "it 's".
+_WORD_OR_CLITIC = re.compile(
+    r"\w+(?=n't\b)|n't\b|'(?:s|re|ve|ll|d|m)\b|\w+(?:-\w+)*|[^\w\s]"
+)
 _WORD_OR_SIGN = re.compile(r"\w+(?:'\w+)*|[^\w\s]")
 _CHARACTER = re.compile(rf"[{_IDEOGRAPH}]|(?:(?![{_IDEOGRAPH}])\w)+|[^\w\s]")
 _LONGEST_WORD = 100  # characters; a longer "word" is no word: one unknown
@@ -39,7 +43,8 @@ def make_splitter(kind, **options):
     Args:
         kind: one of KINDS.
             "words": runs of letters and digits, `it's` as one; of signs only
-            `. , ! ?`, or all with `signs=True`. Lower case.
+            `. , ! ?`, or all with `signs=True`; with `clitics=True` all, and
+            `don't` as `do n't`, as the words of GloVe are written. Lower case.
             "blanks": what blanks part, for text that is tokenised already.
             "characters": one token an ideograph, a run of other letters and
             digits, or a sign.
@@ -75,12 +80,11 @@ def make_splitter(kind, **options):
         ) from None
 
 
-def _words(signs=False):
-    if not signs:
+def _words(signs=False, clitics=False):
+    if not signs and not clitics:
         return split_words
-    return lambda text: _WORD_OR_SIGN.findall(
-        text.lower().replace("\u2019", "'")
-    )
+    pattern = _WORD_OR_CLITIC if clitics else _WORD_OR_SIGN
+    return lambda text: pattern.findall(text.lower().replace("\u2019", "'"))
 
 
 def _jieba():

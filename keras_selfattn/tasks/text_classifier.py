@@ -30,7 +30,8 @@ class TextClassifier(Task):
 
     `logits = W dropout(pool(encoder(token_ids))) + b`. The tokenizer is part
     of the task: it is saved, exported and loaded with it. Where it makes
-    n-grams, the mean of their embeddings stands beside the pooled vector.
+    n-grams, the sum of their embeddings over the root of their number stands
+    beside the pooled vector; these embeddings begin at zero.
 
     Reference: attention pooling: Yang et al. 2016 (NAACL, N16-1174), section
     2.2; n-grams: Joulin et al. 2017 (arXiv:1607.01759), section 2.2.
@@ -47,6 +48,7 @@ class TextClassifier(Task):
         word_dropout: float in [0, 1), share of tokens that are unknown in
             training.
         ngram_dim: int, features of an n-gram's embedding.
+        ngram_dropout: float in [0, 1), share of n-grams left out in training.
         seed: int, seed of the dropouts.
 
     Call arguments:
@@ -77,7 +79,8 @@ class TextClassifier(Task):
         pooling="attention",
         dropout=0.1,
         word_dropout=0.0,
-        ngram_dim=32,
+        ngram_dim=8,
+        ngram_dropout=0.3,
         seed=0,
         **kwargs,
     ):
@@ -136,13 +139,18 @@ class TextClassifier(Task):
         if tokenizer.ngrams is not None:
             ngram_ids = keras.Input((None,), dtype="int32", name="ngram_ids")
             inputs["ngram_ids"] = ngram_ids
+            if ngram_dropout:  # id 0 is padding: they are not there
+                ngram_ids = WordDropout(
+                    ngram_dropout, 0, seed + 2, name="ngram_dropout"
+                )(ngram_ids)
             embedded = keras.layers.Embedding(
                 tokenizer.ngrams["num_buckets"] + 1,
                 ngram_dim,
+                embeddings_initializer="zeros",
                 name="ngram_embedding",
             )(ngram_ids)  # (B, G, ngram_dim)
             pooled.append(
-                MaskedPooling("mean", name="ngram_pooling")(
+                MaskedPooling("sqrt", name="ngram_pooling")(
                     embedded, ops.not_equal(ngram_ids, 0)
                 )
             )
@@ -158,6 +166,7 @@ class TextClassifier(Task):
         self.dropout = dropout
         self.word_dropout = word_dropout
         self.ngram_dim = ngram_dim
+        self.ngram_dropout = ngram_dropout
         self.seed = seed
         self.head = head
         self.has_attention = weights is not None
@@ -175,6 +184,7 @@ class TextClassifier(Task):
             "dropout": self.dropout,
             "word_dropout": self.word_dropout,
             "ngram_dim": self.ngram_dim,
+            "ngram_dropout": self.ngram_dropout,
             "seed": self.seed,
         }
 
@@ -227,30 +237,39 @@ class TextClassifier(Task):
     def set_word_vectors(self, matrix, trainable=True):
         """Puts word vectors into the encoder's embedding.
 
+        They go to its `fixed_embedding` where it has one, and stay as they
+        are; else to its `token_embedding`.
+
         Args:
             matrix: float `(V, E)`, a row a token id; see
                 `preprocessing.word_vectors`.
-            trainable: bool, False: they stay as they are in `fit`. Call this
-                before `compile`. (What is frozen is a matter of training: it
-                is not saved.)
+            trainable: bool, False: those in `token_embedding` stay as they are
+                in `fit`, too. Call this before `compile`. (What is frozen so
+                is a matter of training: it is not saved.)
 
         Raises:
-            ValueError: the encoder has no `token_embedding`, or another shape.
+            ValueError: the encoder has no such layer, or another shape.
         """
         names = [layer.name for layer in getattr(self.encoder, "layers", ())]
-        if "token_embedding" not in names:
+        name = "fixed_embedding"
+        if name not in names:
+            name = "token_embedding"
+        if name not in names:
             raise ValueError(
                 f"The encoder has no layer token_embedding; it has {names}."
             )
-        layer = self.encoder.get_layer("token_embedding")
+        layer = self.encoder.get_layer(name)
         matrix = np.asarray(matrix, "float32")
         wanted = tuple(layer.embeddings.shape)
         if matrix.shape != wanted:
             raise ValueError(
-                f"The word vectors have shape {matrix.shape}, the embedding "
-                f"{wanted}; give the encoder embedding_dim="
+                f"The word vectors have shape {matrix.shape}, {name} has "
+                f"{wanted}; give the encoder embedding_dim= or fixed_dim="
                 f"{matrix.shape[-1]} and the tokenizer's vocabulary_size."
             )
+        if name == "fixed_embedding":
+            layer.embeddings.assign(matrix)
+            return
         scale = getattr(self.encoder, "embedding_scale", 1.0)
         layer.embeddings.assign(matrix / scale)
         layer.trainable = trainable

@@ -1,0 +1,57 @@
+"""Vectors of token ids: learned ones, and beside them some that stay.
+
+Shapes: `B` batch, `T` tokens, `E` learned features, `F` fixed features.
+"""
+
+import keras
+from keras import ops
+
+
+def embed_tokens(
+    token_ids,
+    vocabulary_size,
+    dim,
+    fixed_dim=None,
+    initializer="uniform",
+    dtype=None,
+):
+    """Embeds tokens in a table that is learned and one that is not.
+
+    The layers are called `token_embedding` and `fixed_embedding`; the second
+    is zero until word vectors are put there (`set_word_vectors` of a task),
+    and `fit` leaves it alone. For the functional part of a model.
+
+    Args:
+        token_ids: int `(B, T)`.
+        vocabulary_size: int.
+        dim: int, learned features `E`.
+        fixed_dim: int, fixed features `F`, or None for no such table.
+        initializer: of the learned table.
+        dtype: of the layers.
+
+    Returns:
+        float `(B, T, E)`, or `(B, T, E + F)`.
+
+    Example:
+        >>> ids = keras.Input((None,), dtype="int32")
+        >>> embed_tokens(ids, 1000, 32, fixed_dim=50).shape
+        (None, None, 82)
+    """
+    embedded = keras.layers.Embedding(
+        vocabulary_size,
+        dim,
+        embeddings_initializer=initializer,
+        name="token_embedding",
+        dtype=dtype,
+    )(token_ids)
+    if fixed_dim is None:
+        return embedded
+    fixed = keras.layers.Embedding(
+        vocabulary_size,
+        fixed_dim,
+        embeddings_initializer="zeros",
+        trainable=False,
+        name="fixed_embedding",
+        dtype=dtype,
+    )(token_ids)
+    return ops.concatenate([embedded, fixed], axis=-1)
