@@ -7,10 +7,10 @@ Figures live in one place: `zoo/<task>/<preset>/metrics.json` (written by the
 evaluation scripts), `benchmarks/results/*.json` (written by the benchmarks)
 and `benchmarks/peers.json` (other systems, each with its source). What stands
 between `<!-- report:NAME -->` and `<!-- /report -->` is generated from them;
-NAME is `results` (speech), `classification`, `peers` or `benchmark`, or of the
-attention family `attention`, `length`, `accuracy` or `growth`. In a card,
-`results` and `classification` are that preset's own. A figure measured on
-another file than the one the preset ships is an error.
+NAME is `results` (speech), `classification`, `classifiers`, `peers` or
+`benchmark`, or of the attention family `attention`, `length`, `accuracy` or
+`growth`. In a card, `results` and `classification` are that preset's own. A
+figure measured on another file than the one the preset ships is an error.
 
 This script reads data only; it needs neither keras_selfattn nor Keras.
 """
@@ -23,7 +23,11 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from report_classification import render_classification, table
+from report_classification import (
+    render_classification,
+    render_classifiers,
+    table,
+)
 
 ROOT = Path(__file__).resolve().parent.parent
 BLOCK = re.compile(
@@ -380,6 +384,7 @@ def stale_files(root: Path) -> dict[Path, str]:
         "length": render_length(attention),
         "accuracy": render_accuracy(compared),
         "growth": render_growth(compared),
+        "classifiers": render_classifiers(kept("text_classification")),
     }
     pages = [root / "README.md", *sorted((root / "docs").glob("*.md"))]
     wanted = dict.fromkeys(pages, presets)

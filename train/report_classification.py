@@ -36,3 +36,30 @@ def render_classification(presets: list) -> str:
     text = "\n" + table(header, rows, left=3)
     text += "\nThe commands that print these figures:\n\n```bash\n"
     return text + "\n".join(commands) + "\n```\n\n"
+
+
+def render_classifiers(result: dict | None) -> str:
+    """Returns attention beside CNN and RNN as text classifiers."""
+    if not result or not result["sets"]:
+        return "\nThe comparison has not been run yet.\n\n"
+    rows = [
+        [
+            dataset,
+            result["titles"][name],
+            f"{100 * entry['dev_accuracy']:.1f}",
+            f"{100 * entry['test_accuracy']:.1f}",
+            f"{100 * entry['test_macro_f1']:.1f}",
+            f"{entry['steps']:,}",
+            f"{entry['body_parameters']:,}",
+            f"{entry['train_seconds']:.0f}",
+        ]
+        for dataset, found in result["sets"].items()
+        for name, entry in found.items()
+    ]
+    header = ["data", "architecture", "dev %", "test %", "test macro F1 %"]
+    header += ["steps", "weights without embeddings", "training, s"]
+    return (
+        f"\n{result['machine']}; {result['epochs']} epochs of each.\n\n"
+        + table(header, rows, left=2)
+        + f"\n```bash\n{result['command']}\n```\n\n"
+    )

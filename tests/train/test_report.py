@@ -153,6 +153,29 @@ def test_classifiers_have_a_table_of_their_own(report, checkout):
         report.stale_files(checkout)
 
 
+def test_classifiers_stand_side_by_side(report):
+    entry = {
+        "dev_accuracy": 0.81,
+        "test_accuracy": 0.9234,
+        "test_macro_f1": 0.9,
+        "steps": 1234,
+        "body_parameters": 34567,
+        "train_seconds": 12.3,
+    }
+    text = report.render_classifiers(
+        {
+            "machine": "a machine",
+            "epochs": 6,
+            "command": "python x",
+            "titles": {"cnn": "CNN"},
+            "sets": {"trec6": {"cnn": entry}},
+        }
+    )
+    assert "| trec6 | CNN | 81.0 | 92.3 | 90.0 | 1,234 | 34,567 | 12 |" in text
+    assert "python x" in text and "6 epochs" in text
+    assert "not been run yet" in report.render_classifiers(None)
+
+
 def test_the_benchmark_table_gives_ratios_to_ours(report):
     def system(title, rtf):
         return {
