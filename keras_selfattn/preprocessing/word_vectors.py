@@ -12,6 +12,7 @@ import importlib
 import importlib.util
 import itertools
 import lzma
+from collections import defaultdict
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -53,7 +54,7 @@ class WordVectors:
 def read_word_vectors(source, vocabulary, seed=0):
     """Vectors of the tokens of a vocabulary.
 
-    A token is looked up as it is, then in lower case. The file is read once,
+    A token is looked up as it is, else in lower case. The file is read once,
     word by word: a large one needs time, not memory.
 
     Args:
@@ -78,16 +79,18 @@ def read_word_vectors(source, vocabulary, seed=0):
     ```
     """
     exact = {token: i for i, token in enumerate(vocabulary) if i}
-    lower = {}
+    lower = defaultdict(list)
     for token, i in exact.items():
-        if token.lower() not in exact:
-            lower.setdefault(token.lower(), []).append(i)
+        if token.lower() != token:
+            lower[token.lower()].append(i)
     matrix, known = None, np.zeros(len(vocabulary), bool)
+    own = set()  # ids whose vector is that of the word as it is
     for word, vector in _vectors(source):
-        places = [exact[word]] if word in exact else []
-        for i in (*places, *lower.get(word, ())):
-            if known[i]:
-                continue
+        places = [i for i in lower.get(word, ()) if not known[i]]
+        if word in exact and exact[word] not in own:
+            places.append(exact[word])
+            own.add(exact[word])
+        for i in places:
             row = vector()
             if matrix is None:
                 matrix = np.zeros((len(vocabulary), len(row)), "float32")

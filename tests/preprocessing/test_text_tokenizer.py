@@ -1,10 +1,10 @@
 import base64
 import json
+import sys
 
 import numpy as np
 import pytest
 
-from keras_selfattn.preprocessing import text_tokenizer
 from keras_selfattn.preprocessing.text_tokenizer import (
     PADDING,
     UNKNOWN,
@@ -97,7 +97,7 @@ def test_stop_words_of_a_language():
 
 def test_ngrams_are_hashed_alike_everywhere():
     found = hash_ngrams(["a", "b", "c"], [1, 2, 3], 1000)
-    assert found == [456, 330, 856, 379, 211, 14]
+    assert found == [908, 682, 656, 512, 137, 740]
     assert hash_ngrams(["a"], [2], 1000) == []
     # A blank inside a token is no border of tokens.
     assert hash_ngrams(["a b"], [1], 10**6) != hash_ngrams(
@@ -124,7 +124,7 @@ def test_ngrams_of_tokens_and_of_characters():
 def test_pieces_of_a_model_that_was_trained_on_the_texts():
     pytest.importorskip("sentencepiece")
     texts = ["low lower lowest", "new newer newest"] * 20
-    trained = SentencePieceTokenizer.train(texts, 24)
+    trained = SentencePieceTokenizer.train(texts, 16)
     model = base64.b64encode(trained.model_bytes).decode()
     tokenizer = TextTokenizer.build(
         texts, split={"kind": "sentencepiece", "model": model}
@@ -152,7 +152,7 @@ def test_it_is_rebuilt_from_json():
     assert again.get_config() == tokenizer.get_config()
     text = "Undo the DO, x"
     assert again.tokens(text) == tokenizer.tokens(text)
-    assert tokenizer.encode(text) == [2, 4, 5, 6, 1, 1, 3]
+    assert tokenizer.encode(text) == [2, 4, 5, 1, 6, 1, 1, 3]
     assert again.mark_ids == [2, 3]
 
 
@@ -201,7 +201,6 @@ def test_bytes_are_no_text():
 
 
 def test_a_missing_package_is_named(monkeypatch):
-    monkeypatch.setitem(text_tokenizer.__dict__, "stopwordsiso", None)
-    monkeypatch.setitem(__import__("sys").modules, "stopwordsiso", None)
+    monkeypatch.setitem(sys.modules, "stopwordsiso", None)
     with pytest.raises(ImportError, match="pip install"):
         load_stop_words("en")
