@@ -4,6 +4,7 @@ Shapes: `B` batch, `T` tokens, `E` learned features, `F` fixed features.
 """
 
 import keras
+import numpy as np
 from keras import ops
 
 
@@ -55,3 +56,43 @@ def embed_tokens(
         dtype=dtype,
     )(token_ids)
     return ops.concatenate([embedded, fixed], axis=-1)
+
+
+def put_word_vectors(encoder, matrix, trainable=True):
+    """Puts word vectors into an encoder's embedding.
+
+    They go to its `fixed_embedding` where it has one, and stay as they are;
+    else to its `token_embedding`.
+
+    Args:
+        encoder: Keras model.
+        matrix: float `(V, E)`, a row a token id.
+        trainable: bool, False: those in `token_embedding` stay as they are
+            in `fit`, too.
+
+    Raises:
+        ValueError: the encoder has no such layer, or another shape.
+    """
+    names = [layer.name for layer in getattr(encoder, "layers", ())]
+    name = "fixed_embedding"
+    if name not in names:
+        name = "token_embedding"
+    if name not in names:
+        raise ValueError(
+            f"The encoder has no layer token_embedding; it has {names}."
+        )
+    layer = encoder.get_layer(name)
+    matrix = np.asarray(matrix, "float32")
+    wanted = tuple(layer.embeddings.shape)
+    if matrix.shape != wanted:
+        raise ValueError(
+            f"The word vectors have shape {matrix.shape}, {name} has {wanted}; "
+            f"give the encoder embedding_dim= or fixed_dim={matrix.shape[-1]} "
+            "and the tokenizer's vocabulary_size."
+        )
+    if name == "fixed_embedding":
+        layer.embeddings.assign(matrix)
+        return
+    # What the encoder multiplies with, so that the vectors come out as given.
+    layer.embeddings.assign(matrix / getattr(encoder, "embedding_scale", 1.0))
+    layer.trainable = trainable

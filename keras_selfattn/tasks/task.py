@@ -111,7 +111,8 @@ class Task(keras.Model):
     """Abstract: a Keras model that also saves, loads and exports itself.
 
     A subclass defines `task_config()`, the JSON-able arguments of its
-    constructor, and what its users call (`transcribe`, ...).
+    constructor, what its users call (`transcribe`, ...), and, to be exported,
+    what `export.signature` lists.
     """
 
     def task_config(self):
@@ -126,6 +127,21 @@ class Task(keras.Model):
     @classmethod
     def from_config(cls, config, custom_objects=None):
         return cls(**config)
+
+    def export(self, path, quantize="none", **kwargs):
+        """Writes ONE `.tflite` file of built-in operators, no Flex.
+
+        Args:
+            path: file to write.
+            quantize: "none", "float16", "dynamic" or "int8".
+            **kwargs: see `keras_selfattn.export.litert.export_litert`.
+
+        Returns:
+            Report of the file's check against this model.
+        """
+        from keras_selfattn.export.litert import export_litert
+
+        return export_litert(self, path, quantize=quantize, **kwargs)
 
     def save_preset(self, folder, name=None, **facts):
         """Writes `preset.json` and the float16 weights into `folder`.

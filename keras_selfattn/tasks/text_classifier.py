@@ -8,8 +8,11 @@ import numpy as np
 from keras import ops
 
 from keras_selfattn.decoding.classification import classification
+from keras_selfattn.export.probes import probe_texts
+from keras_selfattn.export.signature import Signature
 from keras_selfattn.layers.attention_pooling import AttentionPooling
 from keras_selfattn.layers.masked_pooling import MaskedPooling
+from keras_selfattn.layers.token_embedding import put_word_vectors
 from keras_selfattn.layers.word_dropout import WordDropout
 from keras_selfattn.losses.cross_entropy import SmoothedCrossEntropy
 from keras_selfattn.models.text_encoder import TextEncoder
@@ -17,6 +20,7 @@ from keras_selfattn.preprocessing.text_tokenizer import (
     TextTokenizer,
     pad_features,
 )
+from keras_selfattn.tasks.explanation import Explanation, head_scores
 from keras_selfattn.tasks.foreign_encoder import encode
 from keras_selfattn.tasks.task import Task, from_config, to_config
 
@@ -235,44 +239,12 @@ class TextClassifier(Task):
         return np.asarray([places[name] for name in names], "int32")
 
     def set_word_vectors(self, matrix, trainable=True):
-        """Puts word vectors into the encoder's embedding.
+        """Puts word vectors into the encoder; call it before `compile`.
 
-        They go to its `fixed_embedding` where it has one, and stay as they
-        are; else to its `token_embedding`.
-
-        Args:
-            matrix: float `(V, E)`, a row a token id; see
-                `preprocessing.word_vectors`.
-            trainable: bool, False: those in `token_embedding` stay as they are
-                in `fit`, too. Call this before `compile`. (What is frozen so
-                is a matter of training: it is not saved.)
-
-        Raises:
-            ValueError: the encoder has no such layer, or another shape.
+        See `layers.token_embedding.put_word_vectors`. What is frozen by
+        `trainable=False` is a matter of training: it is not saved.
         """
-        names = [layer.name for layer in getattr(self.encoder, "layers", ())]
-        name = "fixed_embedding"
-        if name not in names:
-            name = "token_embedding"
-        if name not in names:
-            raise ValueError(
-                f"The encoder has no layer token_embedding; it has {names}."
-            )
-        layer = self.encoder.get_layer(name)
-        matrix = np.asarray(matrix, "float32")
-        wanted = tuple(layer.embeddings.shape)
-        if matrix.shape != wanted:
-            raise ValueError(
-                f"The word vectors have shape {matrix.shape}, {name} has "
-                f"{wanted}; give the encoder embedding_dim= or fixed_dim="
-                f"{matrix.shape[-1]} and the tokenizer's vocabulary_size."
-            )
-        if name == "fixed_embedding":
-            layer.embeddings.assign(matrix)
-            return
-        scale = getattr(self.encoder, "embedding_scale", 1.0)
-        layer.embeddings.assign(matrix / scale)
-        layer.trainable = trainable
+        put_word_vectors(self.encoder, matrix, trainable)
 
     def log_probabilities(self, texts, batch_size=64, progress=None):
         """Log-probabilities, float32 `(B, C)`, of texts.
@@ -339,6 +311,90 @@ class TextClassifier(Task):
             for row, words in zip(scores, tokens, strict=True)
         ]
         return found[0] if single else found
+
+    def explain(self, text, path=None):
+        """What the attention pooling looked at in a text.
+
+        Args:
+            text: str.
+            path: `.png` or `.html` file to draw the weights into, or None.
+
+        Returns:
+            Explanation; a notebook shows it as coloured words.
+
+        Raises:
+            ValueError: there is no attention pooling.
+        """
+        if not self.has_attention:
+            raise ValueError(
+                f"pooling={self.pooling!r} has no weights over the words; "
+                "train with pooling='attention', or with a list that has it."
+            )
+        found = self.classify(text)
+        features = self.tokenizer.features(text)
+        explanation = Explanation(
+            found,
+            self.tokenizer.tokens(text),
+            self.reference_outputs(features)["attention_weights"],
+            head_scores(self.encoder, features["token_ids"]),
+        )
+        if path is not None:
+            explanation.save(path)
+        return explanation
+
+    def export_signature(self):
+        inputs = {"token_ids": "int32"}
+        if self.tokenizer.ngrams is not None:
+            inputs["ngram_ids"] = "int32"
+        outputs = {"log_probabilities": "float32"}
+        if self.has_attention:
+            outputs["attention_weights"] = "float32"
+        return Signature(
+            "classify",
+            inputs=inputs,
+            outputs=outputs,
+            agreement="texts get the label that Keras gives",
+        )
+
+    def export_metadata(self):
+        return {
+            "labels": self.labels,
+            "tokenizer": self.tokenizer.get_config(),
+            "attention_weights": self.has_attention,
+        }
+
+    def export_outputs(self, inputs):
+        """Log-probabilities, and the weights of the tokens in the pooling."""
+        found = dict(self._detailed(inputs, training=False))
+        logits = found.pop("logits")  # (B, C)
+        found["log_probabilities"] = ops.log_softmax(logits, axis=-1)
+        return found
+
+    def reference_outputs(self, inputs):
+        batch = {name: value[None] for name, value in inputs.items()}
+        found = self._detailed.predict_on_batch(batch)
+        (scores,) = self._log_probabilities([inputs], 1)
+        outputs = {"log_probabilities": scores}
+        if self.has_attention:
+            weights = np.asarray(found["attention_weights"][0])
+            outputs["attention_weights"] = weights
+        return outputs
+
+    def export_probes(self):
+        tokenizer = self.tokenizer
+        texts = probe_texts(tokenizer.vocabulary, tokenizer.room)
+        return [
+            tokenizer.features_of(tokens, " ".join(tokens)) for tokens in texts
+        ]
+
+    def typical_input(self):
+        tokenizer = self.tokenizer
+        tokens = probe_texts(tokenizer.vocabulary, min(40, tokenizer.room))[-1]
+        features = tokenizer.features_of(tokens, " ".join(tokens))
+        return features, f"{len(tokens)} tokens"
+
+    def calibration_inputs(self, items):
+        return [self.tokenizer.features(text) for text in items]
 
 
 def _check_labels(labels):
