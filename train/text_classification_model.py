@@ -129,22 +129,23 @@ def build_classifier(args, labels, texts):
     return classifier
 
 
-def start_from_naive_bayes(classifier, dataset, scale, smoothing):
-    """Puts log-count ratios into the n-grams, and lets the head add them."""
+def start_from_linear(classifier, dataset, strength):
+    """Makes the model a linear classifier of n-grams, to begin with.
+
+    The n-grams' embeddings hold the weights, the head adds them up and takes
+    nothing of the encoder yet.
+    """
     from keras import ops
 
-    from keras_selfattn.training.naive_bayes import log_count_ratios
-
-    def to_numpy(variable):
-        return np.array(ops.convert_to_numpy(variable.value))
+    from keras_selfattn.training.naive_bayes import linear_ngram_weights
 
     if classifier.tokenizer.ngrams is None:
-        raise ValueError("--naive-bayes needs n-grams: give --ngrams 1,2.")
+        raise ValueError("--linear-start needs n-grams: give --ngrams 1,2.")
     table = classifier.get_layer("ngram_embedding").embeddings
     num_classes = len(classifier.labels)
     if table.shape[1] < num_classes:
         raise ValueError(
-            f"--ngram-dim {table.shape[1]} is too few for naive Bayes; it "
+            f"--ngram-dim {table.shape[1]} is too few for --linear-start; it "
             f"needs one feature a class: {num_classes} or more."
         )
     rows, class_ids = [], []
@@ -152,15 +153,17 @@ def start_from_naive_bayes(classifier, dataset, scale, smoothing):
     for inputs, targets in dataset.batches():
         rows.extend(inputs["ngram_ids"])
         class_ids.extend(targets.tolist())
-    values = to_numpy(table)
-    values[:, :num_classes] = log_count_ratios(
-        rows, class_ids, len(values), num_classes, smoothing
+    values = np.array(ops.convert_to_numpy(table.value))
+    values[:, :num_classes], bias = linear_ngram_weights(
+        rows, class_ids, len(values), num_classes, strength
     )
     table.assign(values)
-    kernel = to_numpy(classifier.head.kernel)  # (D + ngram_dim, C)
-    start = len(kernel) - table.shape[1]
-    kernel[start : start + num_classes] = scale * np.eye(num_classes)
-    classifier.head.kernel.assign(kernel)
+    kernel, first = classifier.head.kernel, -values.shape[1]
+    start = np.zeros(kernel.shape, "float32")  # (D + ngram_dim, C)
+    last = first + num_classes or None
+    start[first:last] = np.eye(num_classes)
+    kernel.assign(start)
+    classifier.head.bias.assign(bias)
 
 
 def class_weights(class_ids, num_classes):

@@ -113,8 +113,8 @@ def test_it_learns_and_tells_how_well(script, table, tmp_path):
     assert task.classify("so the film is lovely").label == "good"
 
 
-def test_naive_bayes_alone_already_knows(script, table, tmp_path, load_script):
-    """Before the first step: n-grams hold log-count ratios, the head adds."""
+def test_a_linear_start_already_knows(script, table, tmp_path, load_script):
+    """Before the first step the n-grams decide, the encoder nothing."""
     from keras_selfattn.data.text_dataset import TextDataset
 
     parts = load_script("train/text_classification_model.py")
@@ -123,17 +123,23 @@ def test_naive_bayes_alone_already_knows(script, table, tmp_path, load_script):
     texts = [example.text for example in examples]
     classifier = parts.build_classifier(args, ["bad", "good"], texts)
     dataset = TextDataset(examples, classifier.tokenizer, classifier.labels)
-    parts.start_from_naive_bayes(classifier, dataset, 5.0, 1.0)
+    parts.start_from_linear(classifier, dataset, 10.0)
     found = [answer.label for answer in classifier.classify(texts)]
     assert found == [example.label for example in examples]
-    with pytest.raises(ValueError, match="--ngram-dim 1 is too few"):
-        args.ngram_dim = 1
-        parts.start_from_naive_bayes(
-            parts.build_classifier(args, ["bad", "good"], texts),
-            dataset,
-            5.0,
-            1.0,
-        )
+    kernel = keras.ops.convert_to_numpy(classifier.head.kernel)
+    np.testing.assert_array_equal(kernel[-2:], np.eye(2))
+    assert not kernel[:-2].any()
+    for options, message in (
+        ({"ngram_dim": 1}, "--ngram-dim 1 is too few"),
+        ({"ngrams": ""}, "needs n-grams"),
+    ):
+        other = arguments(script, table, tmp_path, **options)
+        with pytest.raises(ValueError, match=message):
+            parts.start_from_linear(
+                parts.build_classifier(other, ["bad", "good"], texts),
+                dataset,
+                1.0,
+            )
 
 
 def test_cross_validation_measures_every_example_once(

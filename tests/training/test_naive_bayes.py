@@ -3,7 +3,10 @@ import math
 import numpy as np
 import pytest
 
-from keras_selfattn.training.naive_bayes import log_count_ratios
+from keras_selfattn.training.naive_bayes import (
+    linear_ngram_weights,
+    log_count_ratios,
+)
 
 ROWS = [np.array([1, 1, 2]), np.array([2]), np.array([3, 2, 0])]
 
@@ -32,3 +35,26 @@ def test_wrong_arguments_are_named():
         log_count_ratios(ROWS, [0, 0, 1], 4, 2, 0)
     with pytest.raises(ValueError, match="3 texts and 2 class ids"):
         log_count_ratios(ROWS, [0, 0], 4, 2)
+
+
+@pytest.mark.parametrize("num_classes", [2, 3])
+def test_linear_weights_classify_and_a_new_text_adds_up(num_classes):
+    generator = np.random.default_rng(0)
+    class_ids = np.arange(60) % num_classes
+    # Ids 1..C mark a class, the others are noise; padded as in a batch.
+    rows = [
+        np.array([1 + c, *generator.integers(5, 20, size=3), 0])
+        for c in class_ids
+    ]
+    weights, bias = linear_ngram_weights(rows, class_ids, 21, num_classes, 10)
+    assert weights.shape == (21, num_classes)
+    assert not weights[[0, 20]].any()
+
+    def logits(row):
+        return weights[row[row > 0]].sum(0) / np.sqrt((row > 0).sum()) + bias
+
+    assert [logits(row).argmax() for row in rows] == class_ids.tolist()
+    if num_classes == 2:
+        np.testing.assert_array_equal(weights[:, 0], -weights[:, 1])
+    weak, _ = linear_ngram_weights(rows, class_ids, 21, num_classes, 0.1)
+    assert np.abs(weak).max() < np.abs(weights).max()
