@@ -49,19 +49,12 @@ SMOKE = {
 def probabilities(classifier, examples, batch_size=128):
     """Scores `(B, C)` of examples, with a bar where stderr is a terminal."""
     import numpy as np
-    from rich.console import Console
-    from rich.progress import Progress
 
-    texts, console = [e.text for e in examples], Console(stderr=True)
-    with Progress(
-        console=console, transient=True, disable=not console.is_terminal
-    ) as bar:
-        task = bar.add_task("texts", total=len(texts))
-        logs = classifier.log_probabilities(
-            texts,
-            batch_size,
-            lambda done, _: bar.update(task, completed=done),
-        )
+    from keras_selfattn.progress import CountProgress
+
+    texts = [example.text for example in examples]
+    with CountProgress("texts", len(texts)) as progress:
+        logs = classifier.log_probabilities(texts, batch_size, progress.update)
     return np.exp(logs)
 
 

@@ -148,14 +148,13 @@ def start_from_linear(classifier, dataset, strength):
             f"--ngram-dim {table.shape[1]} is too few for --linear-start; it "
             f"needs one feature a class: {num_classes} or more."
         )
-    rows, class_ids = [], []
-    dataset.set_epoch(0)
-    for inputs, targets in dataset.batches():
-        rows.extend(inputs["ngram_ids"])
-        class_ids.extend(targets.tolist())
     values = np.array(ops.convert_to_numpy(table.value))
     values[:, :num_classes], bias = linear_ngram_weights(
-        rows, class_ids, len(values), num_classes, strength
+        dataset.ngram_rows,
+        dataset.class_ids,
+        len(values),
+        num_classes,
+        strength,
     )
     table.assign(values)
     kernel, first = classifier.head.kernel, -values.shape[1]
