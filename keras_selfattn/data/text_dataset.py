@@ -125,6 +125,11 @@ class TextDataset(keras.utils.PyDataset):
         self.epoch = epoch
         self._batches = batches[first_batch:]
 
+    @property
+    def ngram_rows(self):
+        """Ids of each example's n-grams, int32 `(G,)`, in their order."""
+        return [row["ngram_ids"] for row in self._rows]
+
     def __len__(self):
         return len(self._batches)
 

@@ -1,8 +1,8 @@
 """How a task calls an encoder: ours, or any Keras model with a vector a token.
 
-The rule: the encoder takes a dict whose keys are its inputs' names, of which
-we know `token_ids`, `padding_mask` and `segment_ids` (all zero), in the types
-that it declares; it gives a tensor `(B, T, D)`, or a dict that holds one under
+The rule: the encoder takes token ids alone, or a dict whose keys are its
+inputs' names, of which we know `token_ids`, `padding_mask` and `segment_ids`
+(all zero), in the types that it declares; it gives a tensor `(B, T, D)`, or a dict that holds one under
 `hidden` (ours), `sequence_output` (KerasHub) or `last_hidden_state`. So a
 KerasHub backbone works as it is, with a tokenizer that gives its ids and pads
 with 0.
@@ -35,12 +35,20 @@ def encode(encoder, token_ids, padding_mask):
         "segment_ids": lambda dtype: ops.cast(ops.zeros_like(token_ids), dtype),
     }
     wanted = _input_types(encoder)
+    if isinstance(wanted, str):
+        return _checked(encoder(ops.cast(token_ids, wanted)))
     if unknown := sorted(set(wanted) - set(known)):
         raise ValueError(
             f"The encoder takes {sorted(wanted)}; a task gives "
             f"{sorted(known)} and knows no {', '.join(unknown)}."
         )
-    found = encoder({name: known[name](kind) for name, kind in wanted.items()})
+    return _checked(
+        encoder({name: known[name](kind) for name, kind in wanted.items()})
+    )
+
+
+def _checked(found):
+    """The tensor `(B, T, D)` in what an encoder gives."""
     if isinstance(found, dict):
         given = [name for name in OUTPUTS if name in found]
         if not given:
@@ -59,13 +67,14 @@ def encode(encoder, token_ids, padding_mask):
 
 
 def _input_types(encoder):
-    """Names of an encoder's inputs, and the types it declares for them."""
+    """Types of an encoder's inputs by name, or the type of its only input."""
     inputs = getattr(encoder, "input", None)
     if isinstance(inputs, dict):
         return {name: value.dtype for name, value in inputs.items()}
-    if inputs is None or isinstance(inputs, (list, tuple)):
+    inputs = getattr(encoder, "inputs", None) or ()
+    if len(inputs) != 1:
         raise ValueError(
-            "The encoder must be a functional Keras model that takes a dict; "
-            f"received a {type(encoder).__name__}."
+            "The encoder must be a functional Keras model that takes a dict, "
+            f"or token ids alone; received a {type(encoder).__name__}."
         )
-    return {"token_ids": inputs.dtype}
+    return str(inputs[0].dtype)
