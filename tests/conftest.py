@@ -92,3 +92,19 @@ def load_script():
         return sys.modules[name]
 
     return load
+
+
+@pytest.fixture
+def home(tmp_path, monkeypatch) -> Path:
+    """A zoo with `tiny_asr`, alias `asr`, and `tiny_text`."""
+    import shutil
+
+    from keras_selfattn import zoo
+
+    golden, root = ROOT / "tests" / "golden", tmp_path / "zoo"
+    shutil.copytree(golden / "tiny_asr", root / "asr" / "tiny_asr")
+    shutil.copytree(golden / "tiny_text", root / "text" / "tiny_text")
+    monkeypatch.setattr(zoo, "root", lambda: root)
+    zoo.seal(root / "asr" / "tiny_asr", aliases=["asr"])
+    zoo.seal(root / "text" / "tiny_text", aliases=["text-classification"])
+    return root

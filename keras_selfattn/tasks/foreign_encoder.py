@@ -2,10 +2,10 @@
 
 The rule: the encoder takes token ids alone, or a dict whose keys are its
 inputs' names, of which we know `token_ids`, `padding_mask` and `segment_ids`
-(all zero), in the types that it declares; it gives a tensor `(B, T, D)`, or a dict that holds one under
-`hidden` (ours), `sequence_output` (KerasHub) or `last_hidden_state`. So a
-KerasHub backbone works as it is, with a tokenizer that gives its ids and pads
-with 0.
+(all zero), in the types that it declares; it gives a tensor `(B, T, D)`, or a
+dict that holds one under `hidden` (ours), `sequence_output` (KerasHub) or
+`last_hidden_state`. So a KerasHub backbone works as it is, with a tokenizer
+that gives its ids and pads with 0.
 
 Shapes: `B` batch, `T` tokens, `D` features.
 """

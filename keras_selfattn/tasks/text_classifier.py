@@ -371,13 +371,16 @@ class TextClassifier(Task):
         return found
 
     def reference_outputs(self, inputs):
-        batch = {name: value[None] for name, value in inputs.items()}
-        found = self._detailed.predict_on_batch(batch)
         (scores,) = self._log_probabilities([inputs], 1)
         outputs = {"log_probabilities": scores}
         if self.has_attention:
+            length = len(inputs["token_ids"])
+            widths = {n: max(len(x), WIDTH_MULTIPLE) for n, x in inputs.items()}
+            found = self._detailed.predict_on_batch(
+                pad_features([inputs], widths)
+            )
             weights = np.asarray(found["attention_weights"][0])
-            outputs["attention_weights"] = weights
+            outputs["attention_weights"] = weights[:length]
         return outputs
 
     def export_probes(self):
