@@ -93,7 +93,7 @@ def _jieba():
     except ImportError as error:
         raise ImportError(
             "This tokenizer splits Chinese with jieba, which is not "
-            "installed: pip install 'keras-selfattn[chinese]'"
+            "installed: pip install 'keras-selfattn[text]'"
         ) from error
     jieba.setLogLevel("ERROR")
     return lambda text: [word for word in jieba.cut(text) if word.strip()]

@@ -308,7 +308,7 @@ def load_stop_words(language):
     except ImportError as error:
         raise ImportError(
             "Lists of stop words come from the package stopwordsiso: "
-            "pip install 'keras-selfattn[chinese]' or give your own list."
+            "pip install 'keras-selfattn[text]' or give your own list."
         ) from error
     if not stopwordsiso.has_lang(language):
         raise ValueError(

@@ -71,7 +71,7 @@ def test_what_is_unknown_is_refused():
 @pytest.mark.parametrize(
     "kind, options, said",
     [
-        ("jieba", {}, r"keras-selfattn\[chinese\]"),
+        ("jieba", {}, r"keras-selfattn\[text\]"),
         ("sentencepiece", {"model": ""}, "pip install sentencepiece"),
     ],
 )
