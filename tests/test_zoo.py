@@ -125,6 +125,43 @@ def test_check_finds_a_difference(home, reference, message):
         zoo.check("asr")
 
 
+def text_preset(tmp_path, **reference):
+    folder = tmp_path / "tiny_text"
+    shutil.copytree(TINY.parent / "tiny_text", folder)
+    value = preset_folder.read(folder)
+    value["reference"] |= reference
+    preset_folder.write_json(folder / "preset.json", value)
+    return folder
+
+
+def test_check_of_a_text_preset_gives_its_label(tmp_path):
+    found = zoo.check(text_preset(tmp_path))
+    assert found.label == "good"
+    assert found.score > 0.9
+
+
+@pytest.mark.parametrize(
+    "reference",
+    [
+        {"label": "bad"},
+        {"text": "so bad"},
+        {"scores": {"good": 0.9, "bad": 0.1}},
+        {"scores": {"great": 1.0}},
+    ],
+)
+def test_check_finds_another_label_or_score(tmp_path, reference):
+    with pytest.raises(zoo.PresetError, match=r"expected .*, found '(good|bad)'"):
+        zoo.check(text_preset(tmp_path, **reference))
+
+
+@pytest.mark.backend
+def test_load_gives_a_classifier_with_its_weights():
+    task = zoo.load(TINY.parent / "tiny_text")
+    reference = zoo.describe(TINY.parent / "tiny_text")["reference"]
+    found = task.classify(reference["text"])
+    assert found.scores == pytest.approx(reference["scores"], abs=1e-4)
+
+
 @pytest.mark.parametrize("name", ["model.safetensors", "sample.wav"])
 def test_check_looks_at_every_file(home, name):
     with open(home / "asr" / "tiny_asr" / name, "ab") as file:
