@@ -71,7 +71,8 @@ def repository() -> Path:
 def load_script():
     """Imports a script of `train/` or `benchmarks/` by its path.
 
-    Those folders are not packages, so that they shadow nothing.
+    Those folders are not packages, so that they shadow nothing. A script
+    may import its neighbours, as it does where it is run.
     """
 
     def load(path: str):
@@ -80,11 +81,30 @@ def load_script():
             spec = importlib.util.spec_from_file_location(name, ROOT / path)
             module = importlib.util.module_from_spec(spec)
             sys.modules[name] = module
+            sys.path.insert(0, str((ROOT / path).parent))
             try:
                 spec.loader.exec_module(module)
             except BaseException:
                 del sys.modules[name]
                 raise
+            finally:
+                sys.path.pop(0)
         return sys.modules[name]
 
     return load
+
+
+@pytest.fixture
+def home(tmp_path, monkeypatch) -> Path:
+    """A zoo with `tiny_asr`, alias `asr`, and `tiny_text`."""
+    import shutil
+
+    from keras_selfattn import zoo
+
+    golden, root = ROOT / "tests" / "golden", tmp_path / "zoo"
+    shutil.copytree(golden / "tiny_asr", root / "asr" / "tiny_asr")
+    shutil.copytree(golden / "tiny_text", root / "text" / "tiny_text")
+    monkeypatch.setattr(zoo, "root", lambda: root)
+    zoo.seal(root / "asr" / "tiny_asr", aliases=["asr"])
+    zoo.seal(root / "text" / "tiny_text", aliases=["text-classification"])
+    return root

@@ -10,8 +10,11 @@ import pytest
 
 NAMES = {
     "keras_selfattn": {
+        "Classification",
+        "Classifier",
         "MultiHeadSelfAttention",
         "SpeechRecognizer",
+        "TextClassifier",
         "Transcriber",
         "Transcript",
         "__version__",
@@ -44,12 +47,19 @@ NAMES = {
         "verify",
     },
     "keras_selfattn.runtime": {
+        "Classification",
+        "Classifier",
         "ModelError",
         "PresetError",
         "Transcriber",
         "Transcript",
     },
-    "keras_selfattn.tasks": {"SpeechRecognizer", "Task", "Translator"},
+    "keras_selfattn.tasks": {
+        "SpeechRecognizer",
+        "Task",
+        "TextClassifier",
+        "Translator",
+    },
 }
 SIGNATURES = {
     "zoo.card": "(name_or_folder)",
@@ -62,6 +72,25 @@ SIGNATURES = {
     "zoo.root": "()",
     "zoo.seal": "(folder, aliases=())",
     "zoo.verify": "(folder, files=None)",
+    "runtime.Classifier": "(source, num_threads=1)",
+    "runtime.Classifier.classify": "(self, text)",
+    "runtime.Classifier.weights": "(self, text)",
+    "runtime.Classification": (
+        "(label: str, score: float, scores: dict, num_tokens: int, "
+        "known_tokens: int, truncated: bool) -> None"
+    ),
+    "tasks.TextClassifier": (
+        "(labels, tokenizer, encoder=None, pooling='attention', dropout=0.1, "
+        "word_dropout=0.0, ngram_dim=8, ngram_dropout=0.3, seed=0, **kwargs)"
+    ),
+    "tasks.TextClassifier.compile": (
+        "(self, optimizer='adamw', loss=None, metrics=None, "
+        "label_smoothing=0.0, **kwargs)"
+    ),
+    "tasks.TextClassifier.classify": (
+        "(self, texts, batch_size=64, progress=None)"
+    ),
+    "tasks.TextClassifier.explain": "(self, text, path=None)",
     "runtime.Transcriber": "(source, num_threads=1)",
     "runtime.Transcriber.transcribe": "(self, x, progress=None)",
     "runtime.Transcriber.emissions": "(self, samples)",

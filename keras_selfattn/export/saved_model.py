@@ -1,8 +1,9 @@
 """A task as a TensorFlow SavedModel, from any backend.
 
-For servers. One signature, `transcribe`: `samples`, float32 `(B, L)`, and
-`num_samples`, int32 `(B,)`, in; `token_ids`, int32 `(B, T)`, and
-`log_probabilities`, float32 `(B, T, V)`, out.
+For servers. One signature, that of the task: `transcribe` of a speech
+recogniser takes `samples`, float32 `(B, L)`, and `num_samples`, int32 `(B,)`;
+`classify` of a text classifier takes `token_ids`, int32 `(B, T)`, padded with
+0. What it gives is as in a .tflite file; see `export.litert`.
 """
 
 import math
@@ -10,26 +11,25 @@ import shutil
 import tempfile
 from pathlib import Path
 
-import numpy as np
-
 from keras_selfattn.atomic_file import written_beside
 from keras_selfattn.export.child import (
     ExportError,
+    read_examples,
     require_tensorflow,
     run_worker,
     show,
 )
-from keras_selfattn.export.verify import compare, probe_waveforms
+from keras_selfattn.export.verify import compare
 from keras_selfattn.export.worker import OUTPUTS_FILE, SAVED_MODEL_FOLDER
 
 TOLERANCE = 1e-2
 
 
 def export_saved_model(task, path, progress=None):
-    """Write a speech recogniser as a SavedModel and check it.
+    """Write a task as a SavedModel and check it.
 
     Args:
-        task: SpeechRecognizer, on any backend.
+        task: a Task, on any backend.
         path: str or path of the folder to make; it must not exist yet, or be
             empty.
         progress: called with lines of text; default: print them on stderr.
@@ -60,17 +60,13 @@ def export_saved_model(task, path, progress=None):
             f"{path} cannot be written: its parent folder does not exist."
         )
     require_tensorflow()
-    waveforms = probe_waveforms(task.sampling_rate_hz, task.min_samples)
+    examples = task.export_probes()
     with tempfile.TemporaryDirectory(prefix="keras_selfattn-") as folder:
         folder = Path(folder)
         progress(f"exporting {path.name} as a SavedModel")
-        run_worker(task, {"kind": "saved_model"}, folder, waveforms, progress)
-        with np.load(folder / OUTPUTS_FILE) as found:
-            outputs = [
-                (found[f"token_ids/{i}"], found[f"log_probabilities/{i}"])
-                for i in range(len(waveforms))
-            ]
-        _, _, difference = compare(task, waveforms, outputs)
+        run_worker(task, {"kind": "saved_model"}, folder, examples, progress)
+        outputs = read_examples(folder / OUTPUTS_FILE)
+        _, _, difference = compare(task, examples, outputs)
         if not (math.isfinite(difference) and difference <= TOLERANCE):
             raise ExportError(
                 "The SavedModel's log-probabilities differ from the Keras "

@@ -3,7 +3,9 @@
 from importlib import import_module
 
 _HOMES = {
-    "ModelError": "keras_selfattn.runtime.transcriber",
+    "Classification": "keras_selfattn.decoding.classification",
+    "Classifier": "keras_selfattn.runtime.text_classifier",
+    "ModelError": "keras_selfattn.runtime.model_file",
     "PresetError": "keras_selfattn.runtime.preset_folder",
     "Transcriber": "keras_selfattn.runtime.transcriber",
     "Transcript": "keras_selfattn.runtime.transcriber",
