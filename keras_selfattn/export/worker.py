@@ -68,7 +68,7 @@ def rebuild(job, weights):
 
 
 def exported_module(task, dynamic_batch):
-    """Return a `tf.Module` with the exported signature.
+    """Return a `tf.Module` with the exported signature and its parts.
 
     Args:
         task: a Task that can be exported.
@@ -76,7 +76,7 @@ def exported_module(task, dynamic_batch):
             where the signature has them; False: inputs `(1, length)` alone.
 
     Returns:
-        tf.Module; `traced` holds the function by the signature's name.
+        tf.Module; `traced` holds the functions by the signatures' names.
     """
     import tensorflow as tf
 
@@ -110,6 +110,13 @@ def exported_module(task, dynamic_batch):
     module = Exported()
     traced = module.run.get_concrete_function(**specs)
     module.traced = {signature.name: traced}
+    for name, (function, inputs) in task.export_parts().items():
+        specs = {
+            key: tf.TensorSpec(shape, dtype, key)
+            for key, (shape, dtype) in inputs.items()
+        }
+        part = tf.function(function)
+        module.traced[name] = part.get_concrete_function(**specs)
     return module
 
 
@@ -133,7 +140,7 @@ def to_litert(task, quantize, folder, examples=()):
     tf.saved_model.save(module, saved, signatures=dict(module.traced))
     signature = task.export_signature()
     converter = tf.lite.TFLiteConverter.from_saved_model(
-        saved, signature_keys=[signature.name]
+        saved, signature_keys=list(module.traced)
     )
     # Nothing but built-ins: a Flex operator is an error here, not on a phone.
     converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS]

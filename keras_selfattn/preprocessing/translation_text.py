@@ -119,6 +119,57 @@ def split_to_fit(text, num_tokens, max_tokens):
     return cut(text, 0) if text else []
 
 
+def cut_lines(lines, tokenizer, max_tokens):
+    """Lines as the pieces that a model reads.
+
+    Args:
+        lines: list of str.
+        tokenizer: of the sources.
+        max_tokens: int, most tokens of a piece, the end included.
+
+    Returns:
+        list of lists of source ids, and for each the place of its line.
+    """
+    rows, owners = [], []
+    for owner, line in enumerate(lines):
+        for piece in split_to_fit(
+            normalize_text(line, "NFKC"),
+            lambda part: len(source_ids(tokenizer, part)),
+            max_tokens,
+        ):
+            rows.append(source_ids(tokenizer, piece))
+            owners.append(owner)
+    return rows, owners
+
+
+def join_pieces(num_lines, owners, written, tokenizer):
+    """The pieces' translations as those of the lines.
+
+    Args:
+        num_lines: int.
+        owners: list of int, as from `cut_lines`.
+        written: list of (target ids, score), one a piece.
+        tokenizer: of the targets.
+
+    Returns:
+        list of dict, one a line: "text", "token_ids" and "score" (the mean
+        over its pieces; 0 for a line without any).
+    """
+    found = [
+        {"text": [], "token_ids": [], "score": []} for _ in range(num_lines)
+    ]
+    for owner, (ids, score) in zip(owners, written, strict=True):
+        ids = [int(i) for i in ids]
+        found[owner]["text"].append(tokenizer.decode(ids))
+        found[owner]["token_ids"] += ids
+        found[owner]["score"].append(float(score))
+    for line in found:
+        line["text"] = " ".join(text for text in line["text"] if text)
+        scores = line["score"]
+        line["score"] = sum(scores) / len(scores) if scores else 0.0
+    return found
+
+
 def _spans(text, places):
     """Yields (start, stop) of the parts between the ends of matches."""
     start = 0

@@ -110,18 +110,28 @@ class ModelFile:
             ModelError: the interpreter cannot run it.
         """
         batch = {name: value[None] for name, value in example.items()}
+        outputs = self.run_rows(**batch)
+        return {name: value[0] for name, value in outputs.items()}
+
+    def run_rows(self, **arrays):
+        """Return the outputs for arrays as the signature has them.
+
+        Raises:
+            ModelError: the interpreter cannot run it.
+        """
         # The interpreter allocates anew only when a length has changed.
         try:
-            outputs = self._runner(**batch)
+            return self._runner(**arrays)
         except (RuntimeError, ValueError) as error:
             given = ", ".join(
-                f"{len(value)} {name}" for name, value in example.items()
+                f"{value.shape[1]} {name}"
+                for name, value in arrays.items()
+                if value.ndim > 1
             )
             raise ModelError(
                 f"{_sentence(self.path, error)} It was given {given}. See "
                 f"what is in it: keras-selfattn lint {self.path}"
             ) from None
-        return {name: value[0] for name, value in outputs.items()}
 
 
 def _sentence(path, error):

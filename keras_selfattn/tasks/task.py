@@ -128,6 +128,15 @@ class Task(keras.Model):
     def from_config(cls, config, custom_objects=None):
         return cls(**config)
 
+    def export_parts(self):
+        """Signatures beside `export_signature`: none, unless overridden.
+
+        Returns:
+            dict of name to (function of tensors by name that gives a dict of
+            tensors, dict of its inputs' names to (shape, dtype)).
+        """
+        return {}
+
     def export(self, path, quantize="none", **kwargs):
         """Writes ONE `.tflite` file of built-in operators, no Flex.
 

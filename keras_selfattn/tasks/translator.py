@@ -9,6 +9,7 @@ import numpy as np
 from keras import ops
 
 from keras_selfattn.decoding.beam_search import beam_search
+from keras_selfattn.export.signature import Signature
 from keras_selfattn.losses.label_smoothing import smoothed_cross_entropy
 from keras_selfattn.models.transformer import Transformer
 from keras_selfattn.preprocessing.tokenizers import tokenizer_from_config
@@ -17,13 +18,18 @@ from keras_selfattn.preprocessing.translation_text import (
     EOS_ID,
     PAD_ID,
     SPECIAL_TOKENS,
-    normalize_text,
+    cut_lines,
+    join_pieces,
     source_ids,
-    split_to_fit,
     target_ids,
 )
 from keras_selfattn.tasks.cached_decoding import CachedDecoder
 from keras_selfattn.tasks.task import Task, from_config, to_config
+from keras_selfattn.tasks.translation_graph import (
+    cache_shape,
+    greedy_ids,
+    parts,
+)
 
 LENGTH_MULTIPLE = 16  # of padded sources and caches: few shapes to compile
 
@@ -46,6 +52,8 @@ class Translator(Task):
         target_tokenizer: the target's, where it has a vocabulary of its own.
         label_smoothing: float in [0, 1).
         max_source_tokens: int, a longer line is cut into pieces.
+        max_target_tokens: int, no piece's translation is longer (nor longer
+            than twice the source's tokens and ten).
 
     Call arguments:
         inputs: dict of "source_ids", int32 `(B, S)`, padded with 0, and
@@ -75,6 +83,7 @@ class Translator(Task):
         target_tokenizer=None,
         label_smoothing=0.1,
         max_source_tokens=128,
+        max_target_tokens=160,
         **kwargs,
     ):
         # Layers
@@ -115,6 +124,7 @@ class Translator(Task):
         self.transformer = transformer
         self.label_smoothing = label_smoothing
         self.max_source_tokens = max_source_tokens
+        self.max_target_tokens = max_target_tokens
         self._decoder = None
 
     def task_config(self):
@@ -126,6 +136,7 @@ class Translator(Task):
             else self.target_tokenizer.get_config(),
             "label_smoothing": self.label_smoothing,
             "max_source_tokens": self.max_source_tokens,
+            "max_target_tokens": self.max_target_tokens,
         }
 
     @property
@@ -185,16 +196,29 @@ class Translator(Task):
             BOS_ID,
             EOS_ID,
             alpha,
-            banned_ids=(PAD_ID, BOS_ID, self.writer.unknown_id),
+            banned_ids=self._banned_ids,
             no_repeat_ngram=no_repeat_ngram,
         )
         return [result[0] for result in results[: len(rows)]]
 
+    @property
+    def _banned_ids(self):
+        return PAD_ID, BOS_ID, self.writer.unknown_id
+
+    @property
+    def _places(self):
+        """Most tokens of a translation."""
+        most = self.max_target_tokens
+        return min(most, self.transformer.max_sequence_length or most)
+
+    @property
+    def _room(self):
+        """Most tokens of a piece of a source."""
+        most = self.max_source_tokens
+        return min(most, self.transformer.max_sequence_length or most)
+
     def _longest(self, num_source_tokens):
-        """Tokens a translation may have: twice the source's and ten."""
-        longest = 2 * num_source_tokens + 10
-        limit = self.transformer.max_sequence_length
-        return longest if limit is None else min(longest, limit)
+        return min(2 * num_source_tokens + 10, self._places)
 
     def translate(
         self,
@@ -227,18 +251,8 @@ class Translator(Task):
             ValueError: for what is not text, or settings out of range.
         """
         single = isinstance(texts, str)
-        most = self.max_source_tokens
-        most = min(most, self.transformer.max_sequence_length or most)
         lines = [texts] if single else list(texts)
-        rows, owners = [], []
-        for owner, line in enumerate(lines):
-            for piece in split_to_fit(
-                normalize_text(line, "NFKC"),
-                lambda part: len(source_ids(self.tokenizer, part)),
-                most,
-            ):
-                rows.append(source_ids(self.tokenizer, piece))
-                owners.append(owner)
+        rows, owners = cut_lines(lines, self.tokenizer, self._room)
         written = [None] * len(rows)
         order = sorted(range(len(rows)), key=lambda i: len(rows[i]))
         for start in range(0, len(order), batch_size):
@@ -248,15 +262,7 @@ class Translator(Task):
             )
             for i, result in zip(chosen, found, strict=True):
                 written[i] = result
-        results = [{"text": [], "token_ids": [], "score": []} for _ in lines]
-        for owner, (ids, score) in zip(owners, written, strict=True):
-            results[owner]["text"].append(self.writer.decode(ids))
-            results[owner]["token_ids"] += ids.tolist()
-            results[owner]["score"].append(score)
-        for result in results:
-            result["text"] = " ".join(text for text in result["text"] if text)
-            scores = result["score"]
-            result["score"] = float(np.mean(scores)) if scores else 0.0
+        results = join_pieces(len(lines), owners, written, self.writer)
         if not details:
             results = [result["text"] for result in results]
         return results[0] if single else results
@@ -291,6 +297,69 @@ class Translator(Task):
             "target_tokens": [self.writer.vocabulary[i] for i in target],
             "scores": np.stack(scores),
         }
+
+    def export_signature(self):
+        return Signature(
+            "translate",
+            inputs={"source_ids": "int32"},
+            outputs={"token_ids": "int32"},
+            agreement="places hold the token that Keras writes",
+            decisions="token_ids",
+        )
+
+    def export_parts(self):
+        """`encode` and `decode_step`, for a search of one's own."""
+        return parts(self.transformer, self._places)
+
+    def export_metadata(self):
+        return {
+            "tokenizer": self.tokenizer.get_config(),
+            "target_tokenizer": self.target_tokenizer
+            and self.target_tokenizer.get_config(),
+            "max_source_tokens": self._room,
+            "max_target_tokens": self._places,
+            "cache_shape": cache_shape(self.transformer, 1, self._places),
+        }
+
+    def export_outputs(self, inputs):
+        """The greedy translation of a source."""
+        ids = greedy_ids(
+            self.transformer,
+            inputs["source_ids"],
+            self._places,
+            self._banned_ids,
+        )
+        return {"token_ids": ids}
+
+    def reference_outputs(self, inputs):
+        ((ids, _),) = self.write([inputs["source_ids"].tolist()], beam=1)
+        padded = np.pad(ids, (0, self._places - len(ids)))
+        return {"token_ids": padded.astype("int32")}
+
+    def export_probes(self):
+        random = np.random.default_rng(0)
+        lengths = [n for n in (1, 2, 3, 7, 16, 17, 40) if n < self._room]
+        return [
+            {"source_ids": self._random_source(random, length)}
+            for length in [*lengths, self._room]
+        ]
+
+    def _random_source(self, random, length):
+        first = len(SPECIAL_TOKENS)
+        size = self.tokenizer.vocabulary_size
+        ids = random.integers(first, size, length - 1)
+        return np.array([*ids, EOS_ID], "int32")
+
+    def typical_input(self):
+        length = min(20, self._room)
+        source = self._random_source(np.random.default_rng(1), length)
+        return {"source_ids": source}, f"{length} source tokens"
+
+    def calibration_inputs(self, items):
+        return [
+            {"source_ids": np.array(source_ids(self.tokenizer, text), "int32")}
+            for text in items
+        ]
 
 
 def _round_up(length, multiple):

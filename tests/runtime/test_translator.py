@@ -1,0 +1,101 @@
+"""A translator's file, made once here, against the Keras model."""
+
+import importlib.util
+
+import numpy as np
+import pytest
+
+from keras_selfattn.preprocessing.translation_text import EOS_ID
+from keras_selfattn.runtime.model_file import ModelError
+from keras_selfattn.runtime.translator import Translator
+from tests.translation_examples import number_pairs
+
+pytestmark = pytest.mark.slow  # the export takes fifteen seconds
+
+TEXTS = [pair.source for pair in number_pairs(12, seed=4)]
+TEXTS += ["", " \u3000", "nine 🎉 two", "ｏｎｅ　two", "one, two. " * 30]
+
+
+@pytest.fixture(scope="module")
+def exported(tmp_path_factory):
+    """A model that knows eight translations, its file and its report."""
+    if importlib.util.find_spec("tensorflow") is None:
+        pytest.skip("the converter needs TensorFlow")
+    import keras
+
+    from tests.tasks.test_translator import batch, translator
+
+    keras.utils.set_random_seed(0)
+    pairs = number_pairs(8, longest=4)
+    inputs, labels = batch(pairs)
+    task = translator(
+        label_smoothing=0.0, max_source_tokens=24, max_target_tokens=32
+    )
+    task.compile(keras.optimizers.Adam(5e-3))
+    task.fit(inputs, labels, batch_size=8, epochs=100, verbose=0)
+    path = tmp_path_factory.mktemp("file") / "numbers.tflite"
+    report = task.export(path, progress=lambda line: None)
+    return task, pairs, path, report
+
+
+@pytest.fixture(scope="module")
+def runtime(exported):
+    return Translator(exported[2])
+
+
+def test_the_file_is_built_in_and_writes_keras_tokens(exported):
+    _, _, _, report = exported
+    assert report.not_built_in == []
+    assert report.equal == report.compared > 100
+    assert report.run_seconds > 0
+
+
+@pytest.mark.parametrize("beam", [1, 3])
+def test_translates_as_keras_token_for_token(exported, runtime, beam):
+    task, pairs, _, _ = exported
+    for pair in pairs:
+        found = runtime.translate(pair.source, beam=beam)
+        assert found.text == pair.target
+        assert found.seconds > 0
+    for text in TEXTS:
+        expected = task.translate(text, beam=beam, details=True)
+        found = runtime.translate(text, beam=beam)
+        assert found.token_ids == expected["token_ids"], text
+        assert found.text == expected["text"]
+    assert runtime.translate("").to_dict()["token_ids"] == []
+
+
+def test_repeats_can_be_forbidden(exported, runtime):
+    task, _, _, _ = exported
+    for text in TEXTS[:6]:
+        expected = task.translate(text, beam=1, no_repeat_ngram=1)
+        assert runtime.translate(text, no_repeat_ngram=1).text == expected
+
+
+def test_the_steps_can_be_driven_from_outside(exported, runtime):
+    from keras_selfattn.runtime.model_file import ModelFile
+
+    task, pairs, path, _ = exported
+    source = np.array([[5, 8, EOS_ID], [7, EOS_ID, 0]], "int32")
+    encode = ModelFile(path, "encode", ["source_ids"], ["context"])
+    context = encode.run_rows(source_ids=source)["context"]
+    shape = runtime.metadata["cache_shape"]
+    assert context.shape[0] == shape[0]
+    assert context.shape[1] == 2
+    assert context.shape[3] == 3
+
+
+@pytest.mark.parametrize("text", [None, 3, b"one"])
+def test_what_is_not_text_is_refused(runtime, text):
+    with pytest.raises(ValueError, match="Expected a text"):
+        runtime.translate(text)
+
+
+def test_another_tasks_file_is_refused(repository, exported):
+    other = repository / "tests/golden/tiny_asr/model.tflite"
+    with pytest.raises(ModelError, match="is no translator"):
+        Translator(other)
+    with pytest.raises(ValueError, match="num_threads is 0"):
+        Translator(exported[2], num_threads=0)
+    with pytest.raises(ModelError, match="does not exist"):
+        Translator("none.tflite")
