@@ -108,3 +108,29 @@ def home(tmp_path, monkeypatch) -> Path:
     zoo.seal(root / "asr" / "tiny_asr", aliases=["asr"])
     zoo.seal(root / "text" / "tiny_text", aliases=["text-classification"])
     return root
+
+
+@pytest.fixture(scope="session")
+def exported_translator(tmp_path_factory):
+    """A translator that knows eight lines, these, its file and its report.
+
+    The export runs TensorFlow in a child process, so it is made once.
+    """
+    if importlib.util.find_spec("tensorflow") is None:
+        pytest.skip("the converter needs TensorFlow")
+    import keras
+
+    from tests.tasks.test_translator import batch, translator
+    from tests.translation_examples import number_pairs
+
+    keras.utils.set_random_seed(0)
+    pairs = number_pairs(8, longest=4)
+    inputs, labels = batch(pairs)
+    task = translator(
+        label_smoothing=0.0, max_source_tokens=24, max_target_tokens=32
+    )
+    task.compile(keras.optimizers.Adam(5e-3))
+    task.fit(inputs, labels, batch_size=8, epochs=100, verbose=0)
+    path = tmp_path_factory.mktemp("translator") / "numbers.tflite"
+    report = task.export(path, progress=lambda line: None)
+    return task, pairs, path, report

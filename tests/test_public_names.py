@@ -53,6 +53,8 @@ NAMES = {
         "PresetError",
         "Transcriber",
         "Transcript",
+        "Translation",
+        "Translator",
     },
     "keras_selfattn.tasks": {
         "SpeechRecognizer",
@@ -94,6 +96,10 @@ SIGNATURES = {
     "runtime.Transcriber": "(source, num_threads=1)",
     "runtime.Transcriber.transcribe": "(self, x, progress=None)",
     "runtime.Transcriber.emissions": "(self, samples)",
+    "runtime.Translator": "(source, num_threads=1)",
+    "runtime.Translator.translate": (
+        "(self, text, beam=1, alpha=1.0, no_repeat_ngram=0)"
+    ),
     "runtime.Transcript": (
         "(text: str, words: list, tokens: list, confidence: float, "
         "duration_s: float, real_time_factor: float) -> None"

@@ -8,12 +8,10 @@ import typer
 from keras_selfattn.commands.terminal import (
     model_source,
     silent_native_stderr,
+    stdin_lines,
     user_errors,
 )
-from keras_selfattn.preprocessing.text_cleaning import decode_bytes
 from keras_selfattn.progress import CountProgress
-
-LONGEST_LINE_BYTES = 16 * 2**20
 
 
 def classify(
@@ -51,7 +49,7 @@ def classify(
         from keras_selfattn.runtime.text_classifier import Classifier
 
         classifier = Classifier(model_source(preset), num_threads=threads)
-        given = [(text, 0) for text in texts] if texts else _lines()
+        given = [(text, 0) for text in texts] if texts else stdin_lines()
         done = unknown = wrong = 0
         with CountProgress("texts", len(texts) if texts else None) as progress:
             for text, wrong_bytes in given:
@@ -77,18 +75,3 @@ def classify(
                 "says nothing about them",
                 file=sys.stderr,
             )
-
-
-def _lines():
-    """Yield each line of stdin, and how many of its bytes are not UTF-8."""
-    if sys.stdin.isatty():
-        print("texts, a line each; end with Ctrl-D:", file=sys.stderr)
-    number = 0
-    while line := sys.stdin.buffer.readline(LONGEST_LINE_BYTES):
-        number += 1
-        if len(line) == LONGEST_LINE_BYTES and not line.endswith(b"\n"):
-            raise ValueError(
-                f"line {number} of stdin is longer than {LONGEST_LINE_BYTES} "
-                "bytes; is it text, a line each?"
-            )
-        yield decode_bytes(line.rstrip(b"\r\n"))

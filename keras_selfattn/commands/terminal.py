@@ -7,6 +7,10 @@ from pathlib import Path
 
 import typer
 
+from keras_selfattn.preprocessing.text_cleaning import decode_bytes
+
+LONGEST_LINE_BYTES = 16 * 2**20
+
 
 def model_source(preset):
     """Return the path of a preset's folder, or of a .tflite file.
@@ -18,6 +22,21 @@ def model_source(preset):
 
     is_model = preset.endswith(".tflite") or Path(preset).is_file()
     return Path(preset) if is_model else zoo.resolve(preset)
+
+
+def stdin_lines():
+    """Yield each line of stdin, and how many of its bytes are not UTF-8."""
+    if sys.stdin.isatty():
+        print("texts, a line each; end with Ctrl-D:", file=sys.stderr)
+    number = 0
+    while line := sys.stdin.buffer.readline(LONGEST_LINE_BYTES):
+        number += 1
+        if len(line) == LONGEST_LINE_BYTES and not line.endswith(b"\n"):
+            raise ValueError(
+                f"line {number} of stdin is longer than {LONGEST_LINE_BYTES} "
+                "bytes; is it text, a line each?"
+            )
+        yield decode_bytes(line.rstrip(b"\r\n"))
 
 
 def report(path, error):

@@ -9,6 +9,8 @@ _HOMES = {
     "PresetError": "keras_selfattn.runtime.preset_folder",
     "Transcriber": "keras_selfattn.runtime.transcriber",
     "Transcript": "keras_selfattn.runtime.transcriber",
+    "Translation": "keras_selfattn.runtime.translator",
+    "Translator": "keras_selfattn.runtime.translator",
 }
 
 __all__ = sorted(_HOMES)

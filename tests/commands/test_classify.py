@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from keras_selfattn.commands import classify as command_module
+from keras_selfattn.commands import terminal
 from keras_selfattn.runtime import Classifier
 from tests.command_line import TINY_TEXT, command, run
 
@@ -85,7 +85,7 @@ def test_100000_words_have_an_answer():
 
 
 def test_a_line_without_end_is_refused(monkeypatch):
-    monkeypatch.setattr(command_module, "LONGEST_LINE_BYTES", 100)
+    monkeypatch.setattr(terminal, "LONGEST_LINE_BYTES", 100)
     result = classify(stdin="good\n" + "x" * 200)
     assert result.exit_code == 2
     assert "line 2 of stdin is longer than 100 bytes" in result.stderr

@@ -1,6 +1,4 @@
-"""A translator's file, made once here, against the Keras model."""
-
-import importlib.util
+"""A translator's file, against the Keras model."""
 
 import numpy as np
 import pytest
@@ -17,25 +15,8 @@ TEXTS += ["", " \u3000", "nine 🎉 two", "ｏｎｅ　two", "one, two. " * 30]
 
 
 @pytest.fixture(scope="module")
-def exported(tmp_path_factory):
-    """A model that knows eight translations, its file and its report."""
-    if importlib.util.find_spec("tensorflow") is None:
-        pytest.skip("the converter needs TensorFlow")
-    import keras
-
-    from tests.tasks.test_translator import batch, translator
-
-    keras.utils.set_random_seed(0)
-    pairs = number_pairs(8, longest=4)
-    inputs, labels = batch(pairs)
-    task = translator(
-        label_smoothing=0.0, max_source_tokens=24, max_target_tokens=32
-    )
-    task.compile(keras.optimizers.Adam(5e-3))
-    task.fit(inputs, labels, batch_size=8, epochs=100, verbose=0)
-    path = tmp_path_factory.mktemp("file") / "numbers.tflite"
-    report = task.export(path, progress=lambda line: None)
-    return task, pairs, path, report
+def exported(exported_translator):
+    return exported_translator
 
 
 @pytest.fixture(scope="module")
