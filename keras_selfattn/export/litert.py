@@ -19,7 +19,7 @@ from keras_selfattn.export.child import (
     run_worker,
     show,
 )
-from keras_selfattn.export.verify import Report, inspect
+from keras_selfattn.export.verify import LEAST_AGREEMENT, Report, inspect
 from keras_selfattn.export.verify import verify as verify_file
 from keras_selfattn.export.worker import MODEL_FILE
 
@@ -40,8 +40,9 @@ def export_litert(
 ):
     """Write a task as one .tflite file and check it.
 
-    The file has one signature, that of `task.export_signature()`; any length
-    works. What else a host must know stands in the file as metadata.
+    The file has the signature of `task.export_signature()`, and those of
+    `task.export_parts()`, which are not checked; any length works. What else
+    a host must know stands in the file as metadata.
 
     A speech recogniser's is `transcribe`: `samples`, float32 `(1, L)`, in;
     `token_ids`, int32 `(1, T)` (each token at the frame where it starts, 0
@@ -51,6 +52,10 @@ def export_litert(
     n-grams, `ngram_ids`, int32 `(1, G)`, in; `log_probabilities`, float32
     `(1, C)`, and, with attention pooling, `attention_weights`, float32
     `(1, T)`, out.
+
+    A translator's is `translate`, a whole greedy search: `source_ids`, int32
+    `(1, S)`, in; `token_ids`, int32 `(1, L)`, padded with 0, out. Its parts
+    are `encode` and `decode_step`; see `tasks.translation_graph`.
 
     Args:
         task: a Task, on any backend.
@@ -164,6 +169,13 @@ def _refuse(report):
         )
     difference = report.max_abs_difference
     if difference is None:
+        least = LEAST_AGREEMENT * report.compared
+        if report.quantize == "none" and report.equal < least:
+            raise ExportError(
+                f"Only {report.equal} of {report.compared} "
+                f"{report.agreement}. A layer behaves otherwise on "
+                "TensorFlow: compare the backends."
+            )
         return
     if not math.isfinite(difference):
         raise ExportError(

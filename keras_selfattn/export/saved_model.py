@@ -1,9 +1,10 @@
 """A task as a TensorFlow SavedModel, from any backend.
 
-For servers. One signature, that of the task: `transcribe` of a speech
+For servers. The signature of the task, and its parts: `transcribe` of a speech
 recogniser takes `samples`, float32 `(B, L)`, and `num_samples`, int32 `(B,)`;
 `classify` of a text classifier takes `token_ids`, int32 `(B, T)`, padded with
-0. What it gives is as in a .tflite file; see `export.litert`.
+0; `translate` of a translator takes `source_ids`, int32 `(B, S)`, likewise.
+What it gives is as in a .tflite file; see `export.litert`.
 """
 
 import math
@@ -19,7 +20,7 @@ from keras_selfattn.export.child import (
     run_worker,
     show,
 )
-from keras_selfattn.export.verify import compare
+from keras_selfattn.export.verify import LEAST_AGREEMENT, compare
 from keras_selfattn.export.worker import OUTPUTS_FILE, SAVED_MODEL_FOLDER
 
 TOLERANCE = 1e-2
@@ -36,7 +37,7 @@ def export_saved_model(task, path, progress=None):
 
     Returns:
         float, the largest difference between its log-probabilities and those
-        of the Keras model.
+        of the Keras model; None where it gives none.
 
     Raises:
         ValueError: the folder is there already and holds something.
@@ -66,8 +67,15 @@ def export_saved_model(task, path, progress=None):
         progress(f"exporting {path.name} as a SavedModel")
         run_worker(task, {"kind": "saved_model"}, folder, examples, progress)
         outputs = read_examples(folder / OUTPUTS_FILE)
-        _, _, difference = compare(task, examples, outputs)
-        if not (math.isfinite(difference) and difference <= TOLERANCE):
+        equal, compared, difference = compare(task, examples, outputs)
+        if difference is None:
+            if equal < LEAST_AGREEMENT * compared:
+                raise ExportError(
+                    f"Only {equal} of the SavedModel's {compared} decisions "
+                    "are those of Keras. A layer behaves otherwise on "
+                    "TensorFlow: compare the backends."
+                )
+        elif not (math.isfinite(difference) and difference <= TOLERANCE):
             raise ExportError(
                 "The SavedModel's log-probabilities differ from the Keras "
                 f"model's by {difference:.3g}; at most {TOLERANCE} is "
@@ -76,5 +84,8 @@ def export_saved_model(task, path, progress=None):
             )
         with written_beside(path) as part:
             shutil.copytree(folder / SAVED_MODEL_FOLDER, part)
-    progress(f"{path}: written (log-probabilities within {difference:.2g})")
+    how = f"{equal} of {compared} decisions as in Keras"
+    if difference is not None:
+        how += f", log-probabilities within {difference:.2g}"
+    progress(f"{path}: written ({how})")
     return difference

@@ -28,6 +28,8 @@ def test_the_file_is_built_in_and_writes_keras_tokens(exported):
     _, _, _, report = exported
     assert report.not_built_in == []
     assert report.equal == report.compared > 100
+    assert report.max_abs_difference is None
+    assert "places hold the token that Keras writes;" in str(report)
     assert report.run_seconds > 0
 
 
@@ -80,3 +82,14 @@ def test_another_tasks_file_is_refused(repository, exported):
         Translator(exported[2], num_threads=0)
     with pytest.raises(ModelError, match="does not exist"):
         Translator("none.tflite")
+
+
+def test_a_saved_model_translates_as_keras(exported, tmp_path):
+    from keras_selfattn.export.saved_model import export_saved_model
+
+    lines = []
+    folder = tmp_path / "numbers"
+    task = exported[0]
+    assert export_saved_model(task, folder, lines.append) is None
+    assert (folder / "saved_model.pb").is_file()
+    assert "224 of 224 decisions as in Keras" in lines[-1]
