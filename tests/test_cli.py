@@ -9,7 +9,7 @@ from tests.command_line import run
 SURFACE = {
     "": ["--help", "--version"],
     "transcribe": ["--help", "--json", "--preset", "--threads", "FILE"],
-    "classify": ["--help", "--json", "--preset", "--threads", "[TEXT]"],
+    "classify": ["--help", "--json", "--preset", "--threads", "TEXT"],
     "export": [
         "--help",
         "--quantize",

@@ -150,9 +150,8 @@ def test_check_of_a_text_preset_gives_its_label(tmp_path):
     ],
 )
 def test_check_finds_another_label_or_score(tmp_path, reference):
-    with pytest.raises(
-        zoo.PresetError, match=r"expected .*, found '(good|bad)'"
-    ):
+    said = r"expected .*, found '(good|bad)'"
+    with pytest.raises(zoo.PresetError, match=said):
         zoo.check(text_preset(tmp_path, **reference))
 
 

@@ -91,7 +91,8 @@ def measure(classifier, examples, seen, other=None, advance=None) -> dict:
             scores of all (a `runtime.Classifier`).
         examples: list of `TextExample`.
         seen: bool array, which of them stand in the training texts.
-        other: None, or a function of a text that gives a label to compare.
+        other: None, or a function of a list of texts that gives the labels to
+            compare.
         advance: None, or a function called after each example.
 
     Returns:
@@ -109,14 +110,13 @@ def measure(classifier, examples, seen, other=None, advance=None) -> dict:
         )
     truth = np.array([labels.index(example.label) for example in examples])
     scores = np.zeros((len(examples), len(labels)))
-    unequal, spent = [], 0.0
+    answers, spent = [], 0.0
     for i, example in enumerate(examples):
         start = time.perf_counter()
         found = classifier.classify(example.text)
         spent += time.perf_counter() - start
         scores[i] = [found.scores[label] for label in labels]
-        if other is not None and other(example.text) != found.label:
-            unequal.append(i)
+        answers.append(found.label)
         if advance is not None:
             advance()
     right = scores.argmax(-1) == truth
@@ -129,13 +129,15 @@ def measure(classifier, examples, seen, other=None, advance=None) -> dict:
         "truth": truth,
     }
     if other is not None:
-        result["equal"] = len(examples) - len(unequal)
-        result["unequal"] = unequal
+        theirs = other([example.text for example in examples])
+        pairs = enumerate(zip(answers, theirs, strict=True))
+        result["unequal"] = [i for i, (ours, their) in pairs if ours != their]
+        result["equal"] = len(examples) - len(result["unequal"])
     return result
 
 
 def labels_of(other: str, source):
-    """The function of a text whose labels are to be compared."""
+    """The function of a list of texts whose labels are to be compared."""
     if other == "keras":
         if source.folder is None:
             raise EvaluationError(
@@ -143,9 +145,9 @@ def labels_of(other: str, source):
                 "preset name or folder, not a .tflite."
             )
         task = zoo.load(source.folder)
-        return lambda text: task.classify(text).label
+        return lambda texts: [found.label for found in task.classify(texts)]
     classifier = Classifier(find_source(other).file, num_threads=1)
-    return lambda text: classifier.classify(text).label
+    return lambda texts: [classifier.classify(text).label for text in texts]
 
 
 def command_line(preset: str, sets: list[str], file: str) -> str:

@@ -18,7 +18,7 @@ def classify(
     texts: Annotated[
         list[str] | None,
         typer.Argument(
-            metavar="[TEXT]",
+            metavar="TEXT",
             help="Texts to classify; without one, lines from stdin.",
         ),
     ] = None,

@@ -1,11 +1,15 @@
-"""Vectors of token ids: learned ones, and beside them some that stay.
+"""Vectors of token ids: learned ones, fixed ones, and those of n-grams.
 
-Shapes: `B` batch, `T` tokens, `E` learned features, `F` fixed features.
+Shapes: `B` batch, `T` tokens, `G` n-grams, `E` learned features, `F` fixed
+features.
 """
 
 import keras
 import numpy as np
 from keras import ops
+
+from keras_selfattn.layers.masked_pooling import MaskedPooling
+from keras_selfattn.layers.word_dropout import WordDropout
 
 
 def embed_tokens(
@@ -56,6 +60,44 @@ def embed_tokens(
         dtype=dtype,
     )(token_ids)
     return ops.concatenate([embedded, fixed], axis=-1)
+
+
+def embed_ngrams(ngram_ids, num_buckets, dim, dropout=0.0, seed=None):
+    """One vector of all n-grams of a text: their sum over the root of count.
+
+    The table, `ngram_embedding`, begins at zero: an n-gram that was never
+    seen says nothing. For the functional part of a model.
+
+    Reference: Joulin et al. 2017 (arXiv:1607.01759), section 2.2, who take the
+    mean; with the root, evidence adds up over a long text.
+
+    Args:
+        ngram_ids: int `(B, G)`, from 1 to `num_buckets`; 0 is padding.
+        num_buckets: int.
+        dim: int, features `E`.
+        dropout: float in [0, 1), share of n-grams left out in training.
+        seed: int, or None.
+
+    Returns:
+        float `(B, E)`.
+
+    Example:
+        >>> ids = keras.Input((None,), dtype="int32")
+        >>> embed_ngrams(ids, 1000, 8).shape
+        (None, 8)
+    """
+    if dropout:  # what becomes padding is not there
+        ngram_ids = WordDropout(dropout, 0, seed, name="ngram_dropout")(
+            ngram_ids
+        )
+    embedded = keras.layers.Embedding(
+        num_buckets + 1,
+        dim,
+        embeddings_initializer="zeros",
+        name="ngram_embedding",
+    )(ngram_ids)  # (B, G, E)
+    pool = MaskedPooling("sqrt", name="ngram_pooling")
+    return pool(embedded, ops.not_equal(ngram_ids, 0))
 
 
 def put_word_vectors(encoder, matrix, trainable=True):

@@ -20,7 +20,8 @@ class SmoothedCrossEntropy(keras.losses.Loss):
         label_smoothing: float in [0, 1), `s`.
 
     Call arguments:
-        y_true: int `(B,)`, class ids; or float `(B, C)`, probabilities.
+        y_true: int `(B,)` or `(B, 1)`, class ids; or float `(B, C)`,
+            probabilities.
         y_pred: float `(B, C)`, logits.
         sample_weight: float `(B,)`, or None.
 
@@ -45,7 +46,7 @@ class SmoothedCrossEntropy(keras.losses.Loss):
     def call(self, y_true, y_pred):
         logs = ops.log_softmax(ops.cast(y_pred, "float32"), axis=-1)
         num_classes = logs.shape[-1]
-        if len(y_true.shape) == 2 and y_true.shape[-1] == num_classes > 1:
+        if len(y_true.shape) == 2 and y_true.shape[-1] != 1:
             chosen = ops.cast(y_true, "float32")  # (B, C)
         else:
             ids = ops.cast(ops.reshape(y_true, (-1,)), "int32")

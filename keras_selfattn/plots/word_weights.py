@@ -104,9 +104,10 @@ def plot_word_weights(tokens, weights, title=""):
         places.append((column, row, width))
         column += width + 1
     rows = row + 1
-    figure = AttentionFigure(figsize=(8, 0.3 * rows + 0.7), dpi=120)
-    height = 0.3 * rows / (0.3 * rows + 0.7)
-    panel = figure.add_axes((0.02, 0.02, 0.96, height))
+    above = 0.4 if title else 0.1
+    inches = 0.3 * rows + above
+    figure = AttentionFigure(figsize=(0.085 * COLUMNS, inches), dpi=120)
+    panel = figure.add_axes((0.02, 0.02, 0.96, 0.3 * rows / inches))
     panel.set_xlim(0, COLUMNS)
     panel.set_ylim(rows, 0)
     panel.set_axis_off()

@@ -40,6 +40,10 @@ _INLINE = frozenset(
     mark nobr q s samp small span strike strong sub sup tt u var wbr""".split()
 )
 _WITHOUT_TEXT = frozenset(("script", "style"))
+# A `<` that the next `<`, or the end, comes before the next `>`: no tag. The
+# parser would look for its end again and again, in time that grows with the
+# square of the length.
+_OPEN_END = re.compile(r"<(?=[^<>]*(?:<|\Z))")
 
 
 class _TextOfHtml(HTMLParser):
@@ -49,6 +53,12 @@ class _TextOfHtml(HTMLParser):
         super().__init__(convert_charrefs=True)
         self.parts = []
         self._hidden = None
+
+    def parse_html_declaration(self, i):
+        try:
+            return super().parse_html_declaration(i)
+        except AssertionError:  # `<![` and something that is no section
+            return -1
 
     def handle_starttag(self, tag, attrs):
         if tag not in _TAGS:
@@ -92,10 +102,23 @@ def strip_html(text):
     """
     if "<" not in text and "&" not in text:
         return text
+    text = _OPEN_END.sub("&lt;", _without_comments(text))
     parser = _TextOfHtml()
     parser.feed(text)
     parser.close()
     return "".join(parser.parts)
+
+
+def _without_comments(text):
+    """The text without what stands between `<!--` and `-->`."""
+    kept, place = [], 0
+    while (start := text.find("<!--", place)) >= 0:
+        stop = text.find("-->", start + 4)
+        if stop < 0:
+            break
+        kept.append(text[place:start])
+        place = stop + 3
+    return "".join(kept) + text[place:]
 
 
 def decode_bytes(data):

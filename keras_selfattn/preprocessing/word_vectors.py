@@ -146,9 +146,7 @@ def _of_file(path, file):
         yield from _text_rows(path, itertools.chain([first], file))
         return
     count, size = map(int, head)
-    start = file.peek(1) if hasattr(file, "peek") else b""
-    sample = start[: 1 << 14]
-    if _is_text(sample, size):
+    if _is_text(file.peek(1), size):
         yield from _text_rows(path, file, size)
     else:
         yield from _binary_rows(path, file, count, size)
@@ -156,12 +154,15 @@ def _of_file(path, file):
 
 def _is_text(sample, size):
     """Whether word2vec rows of `size` numbers are written as text."""
+    line, *more = sample.split(b"\n", 1)
+    parts = line.split(b" ")
+    if not more:
+        parts = parts[:-1]  # its last number may be cut
     try:
-        line = sample.split(b"\n", 1)[0].decode("utf8").split(" ")
-        [float(part) for part in line[-min(size, len(line) - 1) :] if part]
+        numbers = [float(part) for part in parts[1:][-size:] if part]
     except ValueError:
         return False
-    return len(line) > 1
+    return bool(numbers)
 
 
 def _text_rows(path, lines, size=None):

@@ -12,7 +12,10 @@ from keras_selfattn.export.probes import probe_texts
 from keras_selfattn.export.signature import Signature
 from keras_selfattn.layers.attention_pooling import AttentionPooling
 from keras_selfattn.layers.masked_pooling import MaskedPooling
-from keras_selfattn.layers.token_embedding import put_word_vectors
+from keras_selfattn.layers.token_embedding import (
+    embed_ngrams,
+    put_word_vectors,
+)
 from keras_selfattn.layers.word_dropout import WordDropout
 from keras_selfattn.losses.cross_entropy import SmoothedCrossEntropy
 from keras_selfattn.models.text_encoder import TextEncoder
@@ -143,19 +146,10 @@ class TextClassifier(Task):
         if tokenizer.ngrams is not None:
             ngram_ids = keras.Input((None,), dtype="int32", name="ngram_ids")
             inputs["ngram_ids"] = ngram_ids
-            if ngram_dropout:  # id 0 is padding: they are not there
-                ngram_ids = WordDropout(
-                    ngram_dropout, 0, seed + 2, name="ngram_dropout"
-                )(ngram_ids)
-            embedded = keras.layers.Embedding(
-                tokenizer.ngrams["num_buckets"] + 1,
-                ngram_dim,
-                embeddings_initializer="zeros",
-                name="ngram_embedding",
-            )(ngram_ids)  # (B, G, ngram_dim)
+            buckets = tokenizer.ngrams["num_buckets"]
             pooled.append(
-                MaskedPooling("sqrt", name="ngram_pooling")(
-                    embedded, ops.not_equal(ngram_ids, 0)
+                embed_ngrams(
+                    ngram_ids, buckets, ngram_dim, ngram_dropout, seed + 2
                 )
             )
         x = ops.concatenate(pooled, -1) if len(pooled) > 1 else pooled[0]
@@ -282,9 +276,8 @@ class TextClassifier(Task):
     def classify(self, texts, batch_size=64, progress=None):
         """The class of a text, or of each of a list.
 
-        A text longer than the tokenizer's `max_tokens` is cut as its
-        `truncation` says; one without a known word still gets a label, and
-        `known_tokens` 0.
+        A text longer than the tokenizer's `max_tokens` is cut; one without a
+        known word still gets a label, and `known_tokens` 0.
 
         Args:
             texts: str, or list of str.
@@ -320,10 +313,7 @@ class TextClassifier(Task):
             path: `.png` or `.html` file to draw the weights into, or None.
 
         Returns:
-            Explanation; a notebook shows it as coloured words.
-
-        Raises:
-            ValueError: there is no attention pooling.
+            Explanation, which a notebook shows as coloured words.
         """
         if not self.has_attention:
             raise ValueError(

@@ -65,6 +65,14 @@ def test_a_batch_runs_as_in_keras(task, tmp_path):
             assert not ids[frames:].any()
 
 
+@pytest.mark.slow
+def test_a_text_classifier_is_saved_the_same_way(classifier, tmp_path):
+    if importlib.util.find_spec("tensorflow") is None:
+        pytest.skip("a SavedModel needs TensorFlow")
+    assert export_saved_model(classifier, tmp_path / "text", silent) < 1e-4
+    assert (tmp_path / "text" / "saved_model.pb").is_file()
+
+
 def test_refuses_a_folder_that_holds_something(task, tmp_path):
     (tmp_path / "notes.txt").write_text("mine")
     with pytest.raises(ValueError, match="is there already"):

@@ -3,6 +3,7 @@ import numpy as np
 import pytest
 
 from keras_selfattn.layers.token_embedding import (
+    embed_ngrams,
     embed_tokens,
     put_word_vectors,
 )
@@ -27,6 +28,21 @@ def test_the_fixed_table_stands_beside_the_learned_one():
     names = [variable.path for variable in made.trainable_variables]
     assert names == ["token_embedding/embeddings"]
     assert model().output.shape == (None, None, 3)
+
+
+@pytest.mark.backend
+def test_ngrams_add_up_from_zero():
+    ids = keras.Input((None,), dtype="int32")
+    made = keras.Model(ids, embed_ngrams(ids, 5, 3, dropout=0.5, seed=1))
+    rows = np.array([[1, 5, 5, 0], [2, 0, 0, 0], [0, 0, 0, 0]], "int32")
+    assert not to_numpy(made(rows)).any()
+    layer = made.get_layer("ngram_embedding")
+    layer.embeddings.assign(VECTORS)
+    wanted = [(VECTORS[1] + 2 * VECTORS[5]) / 3**0.5, VECTORS[2], [0, 0, 0]]
+    np.testing.assert_allclose(to_numpy(made(rows)), wanted, rtol=1e-5)
+    many = np.full((200, 1), 2, "int32")
+    kept = to_numpy(made(many, training=True)).any(axis=1)
+    assert 0.3 < kept.mean() < 0.7
 
 
 @pytest.mark.parametrize("trainable", [True, False])

@@ -26,6 +26,7 @@ def test_html_colours_each_word_by_its_weight():
     assert part.startswith("<div")
 
 
+@pytest.mark.filterwarnings("ignore:No font with Chinese")
 def test_a_picture_has_every_word_in_rows(tmp_path):
     tokens, weights = TOKENS * 20, WEIGHTS * 20
     figure = plot_word_weights(tokens, weights, "title")

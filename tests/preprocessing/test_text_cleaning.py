@@ -1,3 +1,6 @@
+import time
+
+import numpy as np
 import pytest
 
 from keras_selfattn.preprocessing.text_cleaning import (
@@ -19,6 +22,9 @@ from keras_selfattn.preprocessing.text_cleaning import (
         ("<url> and <unk/> </made-up>", "<url> and <unk/> </made-up>"),
         ("《<色,戒>》", "《<色,戒>》"),
         ("a<!-- hidden -->b", "ab"),
+        ("a<!-- <b>hidden</b> > -->b<!-- open", "ab<!-- open"),
+        ("x <![if IE]> y <![bad[ z", "x  y <![bad[ z"),
+        ("<![CDATA[x]]>y", "y"),
         ("a<script>x < 1; y()</script>b", "ab"),
         ("a<style>p {}</style>b", "ab"),
         ('<a href="x>y">link</a>', "link"),
@@ -28,6 +34,28 @@ from keras_selfattn.preprocessing.text_cleaning import (
 )
 def test_html_is_parsed(text, plain):
     assert strip_html(text) == plain
+
+
+def test_nothing_stops_the_parser():
+    parts = "< ! [ ] > - -- / ? & # x script style CDATA if \" ' = br \n".split(
+        " "
+    )
+    random = np.random.default_rng(0)
+    for _ in range(3000):
+        text = "".join(random.choice(parts, random.integers(1, 12)))
+        assert isinstance(strip_html(text), str)
+
+
+@pytest.mark.parametrize(
+    "part",
+    ["<", "<a ", "<!--", "<![CDATA[", "</", "<script>", "<a b='", '<a ">', "&"],
+)
+def test_time_grows_with_the_length_only(part):
+    text = part.replace("%", " ") * 20_000
+    started = time.perf_counter()
+    strip_html(text)
+    strip_html(text + ">")
+    assert time.perf_counter() - started < 5
 
 
 @pytest.mark.parametrize(

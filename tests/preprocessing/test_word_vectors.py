@@ -65,6 +65,15 @@ def test_words_without_a_vector_are_drawn_alike(tmp_path):
     assert found.matrix[7:].std() == pytest.approx(known, rel=0.05)
 
 
+def test_rows_longer_than_a_buffer_are_text_too(tmp_path):
+    row = " ".join(f"{i / 7 - 100:.9f}" for i in range(2000))
+    path = tmp_path / "wide.txt"
+    path.write_text(f"1 2000\nthe {row}\n")
+    found = read_word_vectors(path, VOCABULARY)
+    assert found.matrix.shape == (7, 2000)
+    assert found.matrix[2, 7] == pytest.approx(-99)
+
+
 @pytest.mark.parametrize(
     "content, said",
     [

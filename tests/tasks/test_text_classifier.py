@@ -69,7 +69,12 @@ def test_fit_takes_batches_by_length_weights_and_soft_targets():
         dataset = TextDataset(
             examples, task.tokenizer, LABELS, batch_size=2, **options
         )
-        history = task.fit(dataset.for_backend(), shuffle=False, verbose=0)
+        history = task.fit(
+            dataset.for_backend(),
+            shuffle=False,
+            verbose=0,
+            class_weight=None if options else {0: 1.0, 1: 2.0},
+        )
         assert np.isfinite(history.history["loss"]).all()
 
 
