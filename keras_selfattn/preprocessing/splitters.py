@@ -7,7 +7,8 @@ JSON-able values alone, so that what trained can be rebuilt on a device.
 import base64
 import re
 
-WORD_START = "\u2581"  # SentencePiece's mark of a blank before a piece
+from keras_selfattn.preprocessing.unigram import UnigramSplitter, is_supported
+
 CONTINUED = "##"  # WordPiece's mark of a piece that goes on
 
 # Ideographs, kana, hangul: what is written without blanks between words.
@@ -51,8 +52,8 @@ def make_splitter(kind, **options):
             "jieba": Chinese words, by the package `jieba`.
             "wordpiece": pieces of words, the longest first that stand in
             `pieces`, inner ones marked `##`.
-            "sentencepiece": pieces of a model, `model` in base64; needs the
-            package `sentencepiece`.
+            "sentencepiece": pieces of a model, `model` in base64; one that
+            is no plain unigram model needs the package `sentencepiece`.
         **options: as above.
 
     Returns:
@@ -128,6 +129,9 @@ def _wordpiece(pieces, unknown="<unknown>"):
 
 
 def _sentencepiece(model):
+    model = base64.b64decode(model)
+    if is_supported(model):
+        return UnigramSplitter(model)
     try:
         import sentencepiece
     except ImportError as error:
@@ -135,7 +139,5 @@ def _sentencepiece(model):
             "This tokenizer needs the package sentencepiece: "
             "pip install sentencepiece"
         ) from error
-    processor = sentencepiece.SentencePieceProcessor(
-        model_proto=base64.b64decode(model)
-    )
+    processor = sentencepiece.SentencePieceProcessor(model_proto=model)
     return lambda text: processor.encode(text, out_type=str)

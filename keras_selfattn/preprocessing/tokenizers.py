@@ -295,9 +295,9 @@ def _pieces(proto):
     """
     pieces = []
     try:
-        for field, value in _proto_fields(proto):
+        for field, value in proto_fields(proto):
             if field == 1:
-                piece = next(v for f, v in _proto_fields(value) if f == 1)
+                piece = next(v for f, v in proto_fields(value) if f == 1)
                 pieces.append(piece.decode("utf8"))
     except (IndexError, StopIteration, TypeError, UnicodeError):
         pieces = []
@@ -309,7 +309,7 @@ def _pieces(proto):
     return pieces
 
 
-def _proto_fields(data):
+def proto_fields(data):
     """Yields (field number, value) of a protocol buffer message."""
     position = 0
 

@@ -21,9 +21,8 @@ class Classifier:
     """Says of which class a text is, with an exported file.
 
     It needs numpy and ai-edge-litert; no Keras. (A preset whose tokenizer is
-    jieba's or SentencePiece's needs that package, too.) A text longer than
-    the tokenizer's `max_tokens` is cut as its `truncation` says. One object
-    serves one thread.
+    jieba's needs that package, too.) A text longer than the tokenizer's
+    `max_tokens` is cut as its `truncation` says. One object serves one thread.
 
     Args:
         source: str or path of a .tflite file that `task.export` wrote, or of a

@@ -11,9 +11,9 @@ out=${1:?usage: $0 OUT}
 python train/text_classification.py --backend torch --out "$out" \
   --name text_classification_transformer_small_en_imdb \
   --train "$data/imdb.tsv.xz:train" --dev-share 0.04 \
-  --html --vocabulary-size 20000 --max-tokens 320 --truncation ends \
+  --html --vocabulary-size 20000 --max-tokens 512 --truncation ends \
   --embedding-dim 32 --hidden-dim 48 --window 16 --positions rotary \
-  --ngrams 1,2 --ngram-buckets 262144 \
+  --ngrams 1,2 --ngram-buckets 1048576 \
   --linear-start 10 --ngram-dropout 0.4 --head-dropout 0.2 \
-  --epochs 1 --max-steps 200 --batch-size 48 --learning-rate 5e-4 \
+  --epochs 1 --max-steps 120 --batch-size 48 --learning-rate 5e-4 \
   --patience 0 --average 1
