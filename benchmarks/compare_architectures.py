@@ -51,7 +51,7 @@ from keras_selfattn.measuring import (
     take_turns,
 )
 from keras_selfattn.plots.growth import plot_growth
-from keras_selfattn.preprocessing.word_vocabulary import WordVocabulary
+from keras_selfattn.preprocessing.text_tokenizer import TextTokenizer
 
 SYSTEMS = Path(__file__).resolve().parent / "compare_architectures_systems.py"
 TITLES = {
@@ -87,8 +87,10 @@ def imdb_task(data, plan, seed):
         rows = [rows[i] for i in rng.choice(len(rows), count, replace=False)]
         texts = [example.text for example in rows]
         if vocabulary is None:
-            vocabulary = WordVocabulary.build(texts, plan["vocabulary_size"])
-        ids, _ = vocabulary.batch(texts, plan["length"])
+            vocabulary = TextTokenizer.build(
+                texts, plan["vocabulary_size"], max_tokens=plan["length"]
+            )
+        ids = vocabulary.batch(texts, plan["length"])["token_ids"]
         arrays[f"{split}_ids"] = ids
         arrays[f"{split}_labels"] = np.array(
             [names.index(example.label) for example in rows], "int32"

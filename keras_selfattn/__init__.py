@@ -25,8 +25,11 @@ _SUBPACKAGES = (
     "zoo",
 )
 _HOMES = {
+    "Classification": "decoding.classification",
+    "Classifier": "runtime.text_classifier",
     "MultiHeadSelfAttention": "layers.self_attention",
     "SpeechRecognizer": "tasks.speech_recognizer",
+    "TextClassifier": "tasks.text_classifier",
     "Transcriber": "runtime.transcriber",
     "Transcript": "runtime.transcriber",
 }

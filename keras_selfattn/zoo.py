@@ -26,6 +26,10 @@ __all__ = [
 ]
 
 
+# Between processors, kernels round otherwise.
+SCORE_TOLERANCE = 5e-3
+
+
 def root():
     """Return the folder that holds index.json and the presets.
 
@@ -114,7 +118,7 @@ def card(name_or_folder):
 
 
 def load(name_or_folder):
-    """Load a preset as a task that can transcribe, be trained and exported.
+    """Load a preset as a task that can be called, trained and exported.
 
     The sha256 of its weights is checked first. Where Keras is not imported
     yet, a backend that is installed is chosen (see `keras_selfattn.backends`).
@@ -123,7 +127,7 @@ def load(name_or_folder):
         name_or_folder: alias, name or folder of a preset; see `resolve`.
 
     Returns:
-        The task, for example a `SpeechRecognizer`, with its weights.
+        The task (`SpeechRecognizer`, `TextClassifier`), with its weights.
 
     Raises:
         PresetError: unknown, incomplete, damaged or too new.
@@ -146,7 +150,7 @@ def load(name_or_folder):
 
 
 def check(name_or_folder):
-    """Transcribe a preset's sample on its .tflite; compare with what is kept.
+    """Run a preset's .tflite on its sample; compare with what is kept.
 
     All files are checked against their sha256 first. Needs no Keras.
 
@@ -154,14 +158,12 @@ def check(name_or_folder):
         name_or_folder: alias, name or folder of a preset; see `resolve`.
 
     Returns:
-        The `runtime.Transcript` of the sample.
+        The `runtime.Transcript` or `runtime.Classification` of the sample.
 
     Raises:
-        PresetError: a file was changed, there is no reference, or the text or
-            the tokens differ from the reference.
+        PresetError: a file was changed, there is no reference, or what comes
+            out differs from the reference.
     """
-    from keras_selfattn.runtime.transcriber import Transcriber
-
     folder = resolve(name_or_folder)
     verify(folder)
     reference = preset_folder.read(folder).get("reference")
@@ -169,6 +171,10 @@ def check(name_or_folder):
         raise PresetError(
             f'{folder / "preset.json"} has no "reference" to compare with.'
         )
+    if "label" in reference:
+        return _check_label(folder, reference)
+    from keras_selfattn.runtime.transcriber import Transcriber
+
     transcript = Transcriber(folder).transcribe(folder / reference["file"])
     found = {"text": transcript.text, "token_ids": transcript.token_ids}
     for key, value in found.items():
@@ -178,6 +184,23 @@ def check(name_or_folder):
                 f"{reference[key]!r}, found {value!r}."
             )
     return transcript
+
+
+def _check_label(folder, reference):
+    from keras_selfattn.runtime.text_classifier import Classifier
+
+    found = Classifier(folder).classify(reference["text"])
+    apart = max(
+        abs(found.scores.get(label, -1.0) - score)
+        for label, score in reference["scores"].items()
+    )
+    if found.label != reference["label"] or not apart <= SCORE_TOLERANCE:
+        raise PresetError(
+            f"{folder.name} on {reference['text']!r}: expected "
+            f"{reference['label']!r} and scores {reference['scores']}, found "
+            f"{found.label!r} and {found.scores}."
+        )
+    return found
 
 
 def seal(folder, aliases=()):

@@ -71,7 +71,8 @@ def repository() -> Path:
 def load_script():
     """Imports a script of `train/` or `benchmarks/` by its path.
 
-    Those folders are not packages, so that they shadow nothing.
+    Those folders are not packages, so that they shadow nothing. A script
+    may import its neighbours, as it does where it is run.
     """
 
     def load(path: str):
@@ -80,11 +81,56 @@ def load_script():
             spec = importlib.util.spec_from_file_location(name, ROOT / path)
             module = importlib.util.module_from_spec(spec)
             sys.modules[name] = module
+            sys.path.insert(0, str((ROOT / path).parent))
             try:
                 spec.loader.exec_module(module)
             except BaseException:
                 del sys.modules[name]
                 raise
+            finally:
+                sys.path.pop(0)
         return sys.modules[name]
 
     return load
+
+
+@pytest.fixture
+def home(tmp_path, monkeypatch) -> Path:
+    """A zoo with `tiny_asr`, alias `asr`, and `tiny_text`."""
+    import shutil
+
+    from keras_selfattn import zoo
+
+    golden, root = ROOT / "tests" / "golden", tmp_path / "zoo"
+    shutil.copytree(golden / "tiny_asr", root / "asr" / "tiny_asr")
+    shutil.copytree(golden / "tiny_text", root / "text" / "tiny_text")
+    monkeypatch.setattr(zoo, "root", lambda: root)
+    zoo.seal(root / "asr" / "tiny_asr", aliases=["asr"])
+    zoo.seal(root / "text" / "tiny_text", aliases=["text-classification"])
+    return root
+
+
+@pytest.fixture(scope="session")
+def exported_translator(tmp_path_factory):
+    """A translator that knows eight lines, these, its file and its report.
+
+    The export runs TensorFlow in a child process, so it is made once.
+    """
+    if importlib.util.find_spec("tensorflow") is None:
+        pytest.skip("the converter needs TensorFlow")
+    import keras
+
+    from tests.tasks.test_translator import batch, translator
+    from tests.translation_examples import number_pairs
+
+    keras.utils.set_random_seed(0)
+    pairs = number_pairs(8, longest=4)
+    inputs, labels = batch(pairs)
+    task = translator(
+        label_smoothing=0.0, max_source_tokens=24, max_target_tokens=32
+    )
+    task.compile(keras.optimizers.Adam(5e-3))
+    task.fit(inputs, labels, batch_size=8, epochs=100, verbose=0)
+    path = tmp_path_factory.mktemp("translator") / "numbers.tflite"
+    report = task.export(path, progress=lambda line: None)
+    return task, pairs, path, report

@@ -1,11 +1,11 @@
-"""`FileProgress`: a bar where somebody looks, nothing elsewhere."""
+"""A bar or a count where somebody looks, nothing elsewhere."""
 
 import io
 import sys
 
 import pytest
 
-from keras_selfattn.progress import FileProgress
+from keras_selfattn.progress import CountProgress, FileProgress
 
 
 class Terminal(io.StringIO):
@@ -66,3 +66,37 @@ def test_otherwise_there_is_none(streams, stdout, stderr, num_files, seconds):
     run(num_files, seconds)
     assert err.getvalue() == ""
     assert out.getvalue().count("text") == num_files
+
+
+def count(total, number=3):
+    with CountProgress("texts", total) as progress:
+        for _ in range(number):
+            progress.advance()
+            print("label")
+
+
+def test_a_count_shows_its_total_where_there_is_one(streams):
+    _, err = streams(io.StringIO(), Terminal())
+    count(3)
+    assert "3/3 texts" in err.getvalue()
+    _, err = streams(io.StringIO(), Terminal())
+    count(None)
+    assert "3 texts" in err.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("stdout", "stderr"), [(Terminal, Terminal), (io.StringIO, io.StringIO)]
+)
+def test_nobody_counts_where_lines_show_it_or_nobody_looks(
+    streams, stdout, stderr
+):
+    _, err = streams(stdout(), stderr())
+    count(None)
+    assert err.getvalue() == ""
+
+
+def test_a_count_can_be_told(streams):
+    _, err = streams(io.StringIO(), Terminal())
+    with CountProgress("texts", 9) as progress:
+        progress.update(7, 9)
+    assert "7/9 texts" in err.getvalue()

@@ -10,8 +10,11 @@ import pytest
 
 NAMES = {
     "keras_selfattn": {
+        "Classification",
+        "Classifier",
         "MultiHeadSelfAttention",
         "SpeechRecognizer",
+        "TextClassifier",
         "Transcriber",
         "Transcript",
         "__version__",
@@ -44,12 +47,21 @@ NAMES = {
         "verify",
     },
     "keras_selfattn.runtime": {
+        "Classification",
+        "Classifier",
         "ModelError",
         "PresetError",
         "Transcriber",
         "Transcript",
+        "Translation",
+        "Translator",
     },
-    "keras_selfattn.tasks": {"SpeechRecognizer", "Task"},
+    "keras_selfattn.tasks": {
+        "SpeechRecognizer",
+        "Task",
+        "TextClassifier",
+        "Translator",
+    },
 }
 SIGNATURES = {
     "zoo.card": "(name_or_folder)",
@@ -62,9 +74,32 @@ SIGNATURES = {
     "zoo.root": "()",
     "zoo.seal": "(folder, aliases=())",
     "zoo.verify": "(folder, files=None)",
+    "runtime.Classifier": "(source, num_threads=1)",
+    "runtime.Classifier.classify": "(self, text)",
+    "runtime.Classifier.weights": "(self, text)",
+    "runtime.Classification": (
+        "(label: str, score: float, scores: dict, num_tokens: int, "
+        "known_tokens: int, truncated: bool) -> None"
+    ),
+    "tasks.TextClassifier": (
+        "(labels, tokenizer, encoder=None, pooling='attention', dropout=0.1, "
+        "word_dropout=0.0, ngram_dim=8, ngram_dropout=0.3, seed=0, **kwargs)"
+    ),
+    "tasks.TextClassifier.compile": (
+        "(self, optimizer='adamw', loss=None, metrics=None, "
+        "label_smoothing=0.0, **kwargs)"
+    ),
+    "tasks.TextClassifier.classify": (
+        "(self, texts, batch_size=64, progress=None)"
+    ),
+    "tasks.TextClassifier.explain": "(self, text, path=None)",
     "runtime.Transcriber": "(source, num_threads=1)",
     "runtime.Transcriber.transcribe": "(self, x, progress=None)",
     "runtime.Transcriber.emissions": "(self, samples)",
+    "runtime.Translator": "(source, num_threads=1)",
+    "runtime.Translator.translate": (
+        "(self, text, beam=1, alpha=1.0, no_repeat_ngram=0)"
+    ),
     "runtime.Transcript": (
         "(text: str, words: list, tokens: list, confidence: float, "
         "duration_s: float, real_time_factor: float) -> None"
@@ -77,6 +112,11 @@ SIGNATURES = {
     "tasks.SpeechRecognizer.export": (
         "(self, path, quantize='none', **kwargs)"
     ),
+    "tasks.Translator.translate": (
+        "(self, texts, beam=4, alpha=1.0, no_repeat_ngram=0, details=False, "
+        "batch_size=32)"
+    ),
+    "tasks.Translator.attention": "(self, text, translation=None)",
     "tasks.Task.save_preset": "(self, folder, name=None, **facts)",
 }
 

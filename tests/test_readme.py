@@ -51,15 +51,56 @@ def test_the_presets_that_are_named_are_in_the_zoo(readme, repository):
     assert dict(rows) == index["aliases"]
 
 
-def test_the_way_to_a_device_is_twenty_lines_or_so(readme):
-    section = readme.split("## Load, fit, export")[1].split("\n## ")[0]
+def section(text, title):
+    """What stands under a heading of the second level."""
+    return text.split(f"\n## {title}\n", 1)[1].split("\n## ", 1)[0]
+
+
+@pytest.mark.parametrize(
+    "title", ["Load, fit, export", "The layers", "Classify texts"]
+)
+def test_the_code_is_twenty_lines_or_so(readme, title):
     lines = [
         line
-        for block in blocks(section, "python")
+        for block in blocks(section(readme, title), "python")
         for line in block.splitlines()
         if line.strip()
     ]
     assert len(lines) <= 25
+
+
+def run_code(readme, title, folder, repository):
+    """Runs a section's code blocks as they stand; what they print, by line."""
+    code = "\n".join(blocks(section(readme, title), "python"))
+    (folder / "example.py").write_text(code, encoding="utf8")
+    child = subprocess.run(
+        [sys.executable, "example.py"],
+        cwd=folder,
+        env={**os.environ, "PYTHONPATH": str(repository)},
+        capture_output=True,
+        text=True,
+    )
+    assert child.returncode == 0, child.stderr
+    return child.stdout.splitlines()
+
+
+@pytest.mark.slow
+def test_the_code_draws_attention(readme, repository, tmp_path):
+    run_code(readme, "The layers", tmp_path, repository)
+    assert (tmp_path / "attention.png").stat().st_size > 1000
+
+
+@pytest.mark.slow
+def test_the_code_classifies_texts(readme, repository, tmp_path):
+    numbers = " ".join(["0.5"] * 50)
+    vectors = "".join(f"{word} {numbers}\n" for word in ("a", "film"))
+    (tmp_path / "glove.6B.50d.txt").write_text(vectors)
+    lines = run_code(readme, "Classify texts", tmp_path, repository)
+    assert lines[0].startswith("Classification(label=")
+    assert lines[1] in ("bad", "good")
+    assert "50 features, 2 of" in lines[2]
+    assert "funny" in (tmp_path / "why.html").read_text()
+    assert (tmp_path / "my_classifier" / "model.tflite").is_file()
 
 
 @pytest.mark.slow
@@ -76,21 +117,11 @@ def test_the_code_loads_fits_exports_and_transcribes(
         soundfile.write(corpus / f"{i}.wav", noise, 16000)
         rows.append(f"{i}.wav\ttrain\ts\t1.0\ta word")
     (corpus / "manifest.tsv").write_text("\n".join(rows) + "\n")
-    script = tmp_path / "example.py"
-    script.write_text("\n".join(blocks(readme, "python")), encoding="utf8")
-    child = subprocess.run(
-        [sys.executable, str(script)],
-        cwd=tmp_path,
-        env={**os.environ, "PYTHONPATH": str(repository)},
-        capture_output=True,
-        text=True,
-    )
-    assert child.returncode == 0, child.stderr
+    lines = run_code(readme, "Load, fit, export", tmp_path, repository)
     preset = json.loads((tmp_path / "my_preset/preset.json").read_text())
     assert preset["task"] == "SpeechRecognizer"
     assert (tmp_path / "my_model.tflite").stat().st_size > 1000
-    assert (tmp_path / "attention.png").stat().st_size > 1000
     sample = json.loads(
         (repository / "zoo/asr/asr_conformer_small_en/preset.json").read_text()
     )["reference"]["text"]
-    assert child.stdout.splitlines()[0] == sample
+    assert lines[0] == sample

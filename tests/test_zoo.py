@@ -125,6 +125,44 @@ def test_check_finds_a_difference(home, reference, message):
         zoo.check("asr")
 
 
+def text_preset(tmp_path, **reference):
+    folder = tmp_path / "tiny_text"
+    shutil.copytree(TINY.parent / "tiny_text", folder)
+    value = preset_folder.read(folder)
+    value["reference"] |= reference
+    preset_folder.write_json(folder / "preset.json", value)
+    return folder
+
+
+def test_check_of_a_text_preset_gives_its_label(tmp_path):
+    found = zoo.check(text_preset(tmp_path))
+    assert found.label == "good"
+    assert found.score > 0.9
+
+
+@pytest.mark.parametrize(
+    "reference",
+    [
+        {"label": "bad"},
+        {"text": "so bad"},
+        {"scores": {"good": 0.9, "bad": 0.1}},
+        {"scores": {"great": 1.0}},
+    ],
+)
+def test_check_finds_another_label_or_score(tmp_path, reference):
+    said = r"expected .*, found '(good|bad)'"
+    with pytest.raises(zoo.PresetError, match=said):
+        zoo.check(text_preset(tmp_path, **reference))
+
+
+@pytest.mark.backend
+def test_load_gives_a_classifier_with_its_weights():
+    task = zoo.load(TINY.parent / "tiny_text")
+    reference = zoo.describe(TINY.parent / "tiny_text")["reference"]
+    found = task.classify(reference["text"])
+    assert found.scores == pytest.approx(reference["scores"], abs=1e-4)
+
+
 @pytest.mark.parametrize("name", ["model.safetensors", "sample.wav"])
 def test_check_looks_at_every_file(home, name):
     with open(home / "asr" / "tiny_asr" / name, "ab") as file:
@@ -238,8 +276,12 @@ def test_the_shipped_index_holds_what_is_there():
 
 @pytest.mark.parametrize("name", SHIPPED)
 def test_every_shipped_preset_is_whole_and_says_what_it_said(name):
-    sealed = zoo.describe(name)["files"]
-    assert {"model.safetensors", "model.tflite", "sample.wav"} <= set(sealed)
-    assert zoo.check(name).text
+    preset = zoo.describe(name)
+    expected = {"model.safetensors", "model.tflite"}
+    if preset["task"] == "SpeechRecognizer":
+        expected.add("sample.wav")
+    assert expected <= set(preset["files"])
+    found = zoo.check(name)
+    assert getattr(found, "text", None) or found.label
     assert zoo.card(name).startswith("# ")
     json.loads((zoo.resolve(name) / "metrics.json").read_text())

@@ -13,7 +13,6 @@ on generated tones. The exact command of each published preset stands in
 import json
 import os
 import sys
-import time
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Annotated
@@ -221,23 +220,6 @@ class DevSet:
         }
 
 
-def keep_arguments(args, going_on):
-    """Writes `arguments.json`; says what changed where a run goes on."""
-    from keras_selfattn.atomic_file import write_atomically
-
-    path = args.out / "arguments.json"
-    now = json.loads(json.dumps(vars(args), default=str))
-    if going_on and path.is_file():
-        before = json.loads(path.read_text("utf-8"))
-        for name in now:
-            if now[name] != before.get(name):
-                say(
-                    f"Note: {name} was {before.get(name)!r} and is now "
-                    f"{now[name]!r}; losses may differ from here."
-                )
-    write_atomically(path, json.dumps(now, indent=1) + "\n")
-
-
 def compile_recognizer(args, recognizer, total_steps):
     """AdamW under a warmed-up cosine; no decay on biases and norms."""
     from keras_selfattn.training.guarded_adamw import GuardedAdamW
@@ -263,49 +245,26 @@ def run_epoch(args, recognizer, dataset, epoch, first_batch, history):
     Returns:
         dict of the epoch's mean loss, seconds and speed.
     """
-    from keras_selfattn.training.callbacks import (
-        StepLog,
-        mean_loss,
-        read_rows,
-    )
-    from keras_selfattn.training.checkpoint import CheckpointEvery
+    from keras_selfattn.training.epoch_runs import fit_epoch
 
-    dataset.set_epoch(epoch, first_batch=first_batch)
-    seconds = dataset.padded_seconds
     augment = epoch >= args.spec_augment_from_epoch
     if recognizer.spec_augment.enabled != augment:
         recognizer.spec_augment.enabled = augment
         recognizer.make_train_function(force=True)
-    steps = len(dataset)
-    if args.max_steps:
-        steps = min(steps, args.max_steps - first_batch)
-    log = args.out / "steps.jsonl"
-    start = time.perf_counter()
-    if steps > 0:  # none where a kill fell between the last and the epoch's end
-        recognizer.fit(
-            dataset.for_backend(),
-            steps_per_epoch=steps,
-            epochs=1,
-            shuffle=False,
-            verbose=1 if sys.stdout.isatty() else 2,
-            callbacks=[
-                StepLog(log, epoch, first_batch),
-                CheckpointEvery(
-                    args.out / "checkpoint.npz",
-                    args.checkpoint_every,
-                    epoch,
-                    first_batch,
-                    history,
-                ),
-            ],
-        )
-    spent = time.perf_counter() - start
-    return {
-        "epoch": epoch,
-        "loss": mean_loss(read_rows(log), epoch),
-        "seconds": round(spent, 1),
-        "audio_seconds_per_second": round(seconds / spent, 1),
-    }
+    dataset.set_epoch(epoch, first_batch=first_batch)
+    seconds = dataset.padded_seconds
+    row = fit_epoch(
+        recognizer,
+        dataset,
+        args.out,
+        epoch,
+        first_batch,
+        history,
+        args.checkpoint_every,
+        args.max_steps,
+    )
+    speed = round(seconds / max(row["seconds"], 0.1), 1)
+    return {**row, "audio_seconds_per_second": speed}
 
 
 def run(args):
@@ -320,6 +279,12 @@ def run(args):
         save_checkpoint,
     )
     from keras_selfattn.training.curves import plot_curves
+    from keras_selfattn.training.epoch_runs import (
+        checkpoint_file,
+        count_steps,
+        epoch_file,
+        keep_arguments,
+    )
 
     keras.utils.set_random_seed(args.seed)
     if args.mixed_precision:
@@ -342,10 +307,7 @@ def run(args):
     recognizer = build_recognizer(args, texts)
     dataset = read_dataset(args, recognizer, examples)
     dev = DevSet(args.dev)
-    total_steps = 0
-    for epoch in range(args.epochs):
-        dataset.set_epoch(epoch)
-        total_steps += min(len(dataset), args.max_steps or len(dataset))
+    total_steps = count_steps(dataset, args.epochs, args.max_steps)
     say(
         f"{len(dataset.examples):,} utterances, {total_steps:,} steps, "
         f"{recognizer.count_params():,} parameters, "
@@ -353,9 +315,9 @@ def run(args):
     )
     compile_recognizer(args, recognizer, total_steps)
 
-    checkpoint = args.out / "checkpoint.npz"
+    checkpoint = checkpoint_file(args.out)
     first_epoch, first_batch, history = 0, 0, []
-    keep_arguments(args, checkpoint.is_file())
+    keep_arguments(args.out, vars(args), checkpoint.is_file(), say)
     if checkpoint.is_file():
         first_epoch, first_batch, history = restore_checkpoint(
             checkpoint, recognizer
@@ -386,11 +348,6 @@ def run(args):
         sampling_rate_hz=recognizer.sampling_rate_hz,
     )
     say(f"The preset is in {args.out / 'preset'}.")
-
-
-def epoch_file(out, epoch):
-    """Where an epoch's weights are kept."""
-    return out / f"epoch_{epoch:03d}.safetensors"
 
 
 def option(text):

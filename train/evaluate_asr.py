@@ -18,11 +18,18 @@ files and counts the utterances whose tokens are all equal.
 
 import json
 import shlex
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
 import typer
+from preset_metrics import (
+    EvaluationError,
+    Source,
+    check_update,
+    find_source,
+    parse_set,
+    update_metrics,
+)
 from rich.console import Console
 from rich.markup import escape
 from rich.progress import (
@@ -41,50 +48,6 @@ from keras_selfattn.metrics.error_rate import ErrorRate
 from keras_selfattn.preprocessing.transcripts import normalize_transcript
 from keras_selfattn.runtime import Transcriber
 from keras_selfattn.runtime.preset_folder import sha256
-
-
-class EvaluationError(ValueError):
-    """What was asked for cannot be measured; the message says why."""
-
-
-@dataclass(frozen=True)
-class Source:
-    """What is measured.
-
-    Args:
-        file: the .tflite.
-        folder: the preset folder it belongs to, None for a lone .tflite.
-    """
-
-    file: Path
-    folder: Path | None
-
-
-def find_source(preset: str, file: str = "model.tflite") -> Source:
-    """Finds the .tflite named by a preset, a preset folder or its own path.
-
-    Raises:
-        EvaluationError: there is no such file.
-        PresetError: there is no such preset.
-    """
-    if preset.endswith(".tflite"):
-        source = Source(Path(preset), None)
-    else:
-        folder = zoo.resolve(preset)
-        source = Source(folder / file, folder)
-    if not source.file.is_file():
-        raise EvaluationError(f"{source.file}: there is no such file.")
-    return source
-
-
-def parse_set(named: str) -> tuple[str, str]:
-    """Reads `CORPUS:SPLIT`."""
-    corpus, _, split = named.partition(":")
-    if not corpus or not split:
-        raise EvaluationError(
-            f"--set {named}: expected CORPUS:SPLIT, such as fsdd:test."
-        )
-    return corpus, split
 
 
 def read_set(data: Path, named: str, limit: int | None) -> list:
@@ -189,24 +152,6 @@ def metrics_entry(
     }
 
 
-def update_metrics(folder: Path, entries: list[dict]) -> Path:
-    """Replaces or adds entries, by data set, split and file; sorted."""
-
-    def key(entry):
-        return entry["file"], entry["dataset"], entry["split"]
-
-    path = folder / "metrics.json"
-    metrics = {"format": 1, "results": []}
-    if path.is_file():
-        metrics = json.loads(path.read_text(encoding="utf8"))
-    kept = {key(entry): entry for entry in metrics.get("results", [])}
-    kept.update((key(entry), entry) for entry in entries)
-    metrics["results"] = [kept[place] for place in sorted(kept)]
-    text = json.dumps(metrics, indent=2, ensure_ascii=False) + "\n"
-    write_atomically(path, text)
-    return path
-
-
 def show(results: dict[str, dict], title: str, console: Console) -> None:
     """Prints the results as a table."""
     compared = any("equal" in result for result in results.values())
@@ -271,11 +216,7 @@ def main(
     notes = Console(stderr=True)
     try:
         source = find_source(preset, file)
-        if update and (limit or source.folder is None):
-            raise EvaluationError(
-                "--update-metrics wants a preset, and whole sets: leave out "
-                "--limit, and give a preset name or folder."
-            )
+        check_update(update, limit, source)
         examples = {named: read_set(data, named, limit) for named in sets}
         transcriber = Transcriber(source.file, num_threads=1)
         other = tokens_of(compare, source) if compare else None

@@ -7,10 +7,10 @@ Figures live in one place: `zoo/<task>/<preset>/metrics.json` (written by the
 evaluation scripts), `benchmarks/results/*.json` (written by the benchmarks)
 and `benchmarks/peers.json` (other systems, each with its source). What stands
 between `<!-- report:NAME -->` and `<!-- /report -->` is generated from them;
-NAME is `results`, `peers` or `benchmark`, or of the attention family
-`attention`, `length`, `accuracy` or `growth`. In a card, `results` is that
-preset's own. A figure measured on another file than the one the preset ships
-is an error.
+NAME is `results` (speech), `classification`, `classifiers`, `peers` or
+`benchmark`, or of the attention family `attention`, `length`, `accuracy` or
+`growth`. In a card, `results` and `classification` are that preset's own. A
+figure measured on another file than the one the preset ships is an error.
 
 This script reads data only; it needs neither keras_selfattn nor Keras.
 """
@@ -23,21 +23,26 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from report_classification import (
+    render_classification,
+    render_classifiers,
+    table,
+)
 
 ROOT = Path(__file__).resolve().parent.parent
 BLOCK = re.compile(
     r"(<!-- report:(?P<name>[a-z]+) -->\n).*?(<!-- /report -->)", re.DOTALL
 )
+COMMON_KEYS = {"dataset", "split", "file", "file_sha256", "command"}
 RESULT_KEYS = {
-    "dataset",
-    "split",
-    "utterances",
-    "words",
-    "wer",
-    "cer",
-    "file",
-    "file_sha256",
-    "command",
+    "SpeechRecognizer": {"utterances", "words", "wer", "cer"},
+    "TextClassifier": {
+        "examples",
+        "accuracy",
+        "macro_f1",
+        "seen_in_train",
+        "unseen_accuracy",
+    },
 }
 
 
@@ -47,9 +52,10 @@ class ReportError(ValueError):
 
 @dataclass(frozen=True)
 class Preset:
-    """One preset folder: its name and its measured results."""
+    """One preset folder: its name, its task and its measured results."""
 
     name: str
+    task: str
     folder: Path
     results: list[dict]
 
@@ -69,9 +75,11 @@ def read_presets(zoo: Path) -> list[Preset]:
         folder = zoo / entry["folder"]
         metrics = folder / "metrics.json"
         results = read_json(metrics)["results"] if metrics.is_file() else []
-        files = read_json(folder / "preset.json")["files"]
+        contents = read_json(folder / "preset.json")
+        files, task = contents["files"], contents["task"]
+        keys = COMMON_KEYS | RESULT_KEYS.get(task, set())
         for result in results:
-            lacking = sorted(RESULT_KEYS - result.keys())
+            lacking = sorted(keys - result.keys())
             if lacking:
                 raise ReportError(f"{metrics}: a result lacks {lacking}.")
             shipped = files.get(result["file"], {}).get("sha256")
@@ -82,7 +90,7 @@ def read_presets(zoo: Path) -> list[Preset]:
                     f"{result['file_sha256']}, but the preset ships {shipped}."
                     f" Measure again: {result['command']}"
                 )
-        presets.append(Preset(name, folder, results))
+        presets.append(Preset(name, task, folder, results))
     return presets
 
 
@@ -94,13 +102,6 @@ def read_json(path: Path) -> dict:
         raise ReportError(f"{path} cannot be read as JSON: {error}") from None
 
 
-def table(header: list[str], rows: list[list[str]], left: int = 1) -> str:
-    """Returns a Markdown table; all but the first `left` columns lean right."""
-    rule = ["---"] * left + ["---:"] * (len(header) - left)
-    lines = [header, rule, *rows]
-    return "".join("| " + " | ".join(line) + " |\n" for line in lines)
-
-
 def percent(value: float) -> str:
     """Returns a fraction as per cent with one decimal."""
     return f"{100 * value:.1f}"
@@ -110,6 +111,8 @@ def render_results(presets: list[Preset]) -> str:
     """Returns the table of error rates, and the commands that print them."""
     rows, commands = [], []
     for preset in presets:
+        if preset.task != "SpeechRecognizer":
+            continue
         for result in preset.results:
             rows.append(
                 [
@@ -385,17 +388,22 @@ def stale_files(root: Path) -> dict[Path, str]:
         "length": render_length(attention),
         "accuracy": render_accuracy(compared),
         "growth": render_growth(compared),
+        "classifiers": render_classifiers(kept("text_classification")),
     }
     pages = [root / "README.md", *sorted((root / "docs").glob("*.md"))]
-    wanted = dict.fromkeys(pages, render_results(presets))
+    wanted = dict.fromkeys(pages, presets)
     for preset in presets:
-        wanted[preset.folder / "card.md"] = render_results([preset])
+        wanted[preset.folder / "card.md"] = [preset]
     stale = {}
-    for path, results in wanted.items():
+    for path, shown in wanted.items():
         if not path.is_file():
             raise ReportError(f"{path} is missing.")
         old = path.read_text(encoding="utf8")
-        blocks = {**shared, "results": results}
+        blocks = {
+            **shared,
+            "results": render_results(shown),
+            "classification": render_classification(shown),
+        }
         new = fill(old, path.relative_to(root).as_posix(), blocks)
         if new != old:
             stale[path] = new

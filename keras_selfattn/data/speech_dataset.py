@@ -5,8 +5,7 @@ decoding, Grain was no faster (220-480 seconds of audio per second, both),
 it is one dependency more, and its exact restart is had here by making the
 batches a function of (seed, epoch). Neither works on the TensorFlow backend
 once lengths vary, so `as_tf_dataset` wraps the same batches in tf.data;
-`for_backend` picks. (That is the one place that imports TensorFlow here,
-inside the function.)
+`for_backend` picks.
 
 Shape letters: `B` utterances, `L` samples (padded), `U` tokens (padded).
 """
@@ -27,6 +26,7 @@ from keras_selfattn.data.batching import (
     round_up,
     widths_for_lengths,
 )
+from keras_selfattn.data.feeding import as_tf_dataset, for_backend
 from keras_selfattn.preprocessing.audio import AudioError, read_audio
 from keras_selfattn.preprocessing.transcripts import normalize_transcript
 
@@ -275,24 +275,8 @@ class SpeechDataset(keras.utils.PyDataset):
 
     def as_tf_dataset(self):
         """This epoch's batches as a `tf.data.Dataset`, dimensions open."""
-        import tensorflow as tf
-
-        signature = (
-            {
-                "samples": tf.TensorSpec((None, None), "float32"),
-                "num_samples": tf.TensorSpec((None,), "int32"),
-            },
-            tf.TensorSpec((None, None), "int32"),
-        )
-        dataset = tf.data.Dataset.from_generator(
-            self.batches, output_signature=signature
-        )
-        # Without its length, Keras warns when the epoch ends.
-        length = tf.data.experimental.assert_cardinality(len(self))
-        return dataset.apply(length).prefetch(2)
+        return as_tf_dataset(self)
 
     def for_backend(self):
         """What `fit` takes on this backend; ask anew after `set_epoch`."""
-        if keras.backend.backend() == "tensorflow":
-            return self.as_tf_dataset()
-        return self
+        return for_backend(self)

@@ -17,7 +17,7 @@ import numpy as np
 
 JOB_FILE = "job.json"
 WEIGHTS_FILE = "weights.safetensors"
-WAVEFORMS_FILE = "waveforms.npz"
+INPUTS_FILE = "inputs.npz"
 RESULT_FILE = "result.json"
 ERROR_MARK = "export failed: "
 PRINTED_MARK = "progress: "
@@ -42,14 +42,15 @@ def show(line):
     print(line, file=sys.stderr, flush=True)
 
 
-def run_worker(task, job, folder, waveforms=(), progress=show):
+def run_worker(task, job, folder, inputs=(), progress=show):
     """Rebuild `task` in a child process and let it do `job`.
 
     Args:
         task: a Task with weights, on any backend.
         job: dict of JSON-able values for `keras_selfattn.export.worker`.
         folder: path of an existing folder for what goes there and back.
-        waveforms: float32 arrays `(L,)` that the job needs.
+        inputs: dicts of arrays without batch axis, examples that the job
+            needs.
         progress: called with each line of progress.
 
     Returns:
@@ -69,7 +70,7 @@ def run_worker(task, job, folder, waveforms=(), progress=show):
     }
     (folder / JOB_FILE).write_text(json.dumps(job), "utf-8")
     save_weight_file(task, folder / WEIGHTS_FILE, dtype="float32")
-    np.savez(folder / WAVEFORMS_FILE, *waveforms)
+    write_examples(folder / INPUTS_FILE, inputs)
     with tempfile.TemporaryFile("w+", errors="replace") as errors:
         child = subprocess.Popen(
             [sys.executable, "-m", "keras_selfattn.export.worker", str(folder)],
@@ -94,6 +95,28 @@ def run_worker(task, job, folder, waveforms=(), progress=show):
             errors.seek(0)
             raise ExportError(_reason(errors.read().splitlines(), status))
     return json.loads((folder / RESULT_FILE).read_text("utf-8"))
+
+
+def write_examples(path, examples):
+    """Write dicts of arrays, whatever their lengths, as one .npz file."""
+    np.savez(
+        path,
+        **{
+            f"{i}/{name}": value
+            for i, example in enumerate(examples)
+            for name, value in example.items()
+        },
+    )
+
+
+def read_examples(path):
+    """Return the dicts of arrays that `write_examples` wrote."""
+    examples = {}
+    with np.load(path) as archive:
+        for key in archive.files:
+            number, name = key.split("/", 1)
+            examples.setdefault(int(number), {})[name] = archive[key]
+    return [examples[number] for number in sorted(examples)]
 
 
 def _environment():

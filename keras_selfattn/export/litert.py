@@ -1,4 +1,4 @@
-"""A task as ONE .tflite file: samples in, token ids out, no Flex.
+"""A task as ONE .tflite file of built-in operators, no Flex.
 
 Works from any backend: weights and config go to a child process that runs
 Keras on TensorFlow (`export.worker`), and the file is checked against the
@@ -6,12 +6,9 @@ model in this process before it gets its name.
 """
 
 import math
-import os
 import tempfile
 from dataclasses import replace
 from pathlib import Path
-
-import numpy as np
 
 from keras_selfattn import __version__
 from keras_selfattn.atomic_file import write_atomically
@@ -22,10 +19,9 @@ from keras_selfattn.export.child import (
     run_worker,
     show,
 )
-from keras_selfattn.export.verify import Report, inspect
+from keras_selfattn.export.verify import LEAST_AGREEMENT, Report, inspect
 from keras_selfattn.export.verify import verify as verify_file
-from keras_selfattn.export.worker import MODEL_FILE, SIGNATURE
-from keras_selfattn.preprocessing.audio import check_samples, read_audio
+from keras_selfattn.export.worker import MODEL_FILE
 
 __all__ = ["ExportError", "QUANTIZE", "Report", "export_litert"]
 
@@ -42,19 +38,30 @@ def export_litert(
     verify=True,
     progress=None,
 ):
-    """Write a speech recogniser as one .tflite file and check it.
+    """Write a task as one .tflite file and check it.
 
-    The file has one signature, `transcribe`: `samples`, float32 `(1, L)`, in;
+    The file has the signature of `task.export_signature()`, and those of
+    `task.export_parts()`, which are not checked; any length works. What else
+    a host must know stands in the file as metadata.
+
+    A speech recogniser's is `transcribe`: `samples`, float32 `(1, L)`, in;
     `token_ids`, int32 `(1, T)` (each token at the frame where it starts, 0
-    elsewhere), and `log_probabilities`, float32 `(1, T, V)`, out. Any L from
-    `task.min_samples` up works. What else a host must know (vocabulary,
-    sampling rate, seconds a frame) stands in the file as metadata.
+    elsewhere), and `log_probabilities`, float32 `(1, T, V)`, out.
+
+    A text classifier's is `classify`: `token_ids`, int32 `(1, T)`, and, with
+    n-grams, `ngram_ids`, int32 `(1, G)`, in; `log_probabilities`, float32
+    `(1, C)`, and, with attention pooling, `attention_weights`, float32
+    `(1, T)`, out.
+
+    A translator's is `translate`, a whole greedy search: `source_ids`, int32
+    `(1, S)`, in; `token_ids`, int32 `(1, L)`, padded with 0, out. Its parts
+    are `encode` and `decode_step`; see `tasks.translation_graph`.
 
     Args:
-        task: SpeechRecognizer, on any backend.
+        task: a Task, on any backend.
         path: str or path of the file; one that is there is replaced.
-        quantize: how the weights of matrices and convolutions are kept; the
-            front end stays float32 in all of them.
+        quantize: how the weights of matrices, convolutions and embeddings are
+            kept; a front end stays float32 in all of them.
             "none": float32.
             "float16": half the size, computed in float32.
             "dynamic": int8, a quarter of the size; activations are quantised
@@ -62,8 +69,8 @@ def export_litert(
             "int8": int8 with fixed activation ranges, found by running
             `representative`; for accelerators that take nothing else. What
             lies between the matrices stays float32.
-        representative: paths or float arrays `(L,)` at the task's rate; 20 to
-            200 typical recordings. Only for "int8", which demands it.
+        representative: 20 to 200 typical inputs (paths or float arrays `(L,)`
+            at the task's rate; texts). Only for "int8", which demands it.
         verify: bool, run the file beside the Keras model and refuse a float
             file that differs. False only looks at the operators.
         progress: called with lines of text; default: print them on stderr.
@@ -82,14 +89,13 @@ def export_litert(
         >>> report.not_built_in
         []
     """
-    from keras_selfattn.tasks.speech_recognizer import SpeechRecognizer
+    from keras_selfattn.tasks.task import Task
 
     progress = progress or show
     path = Path(path)
-    if not isinstance(task, SpeechRecognizer):
+    if not isinstance(task, Task):
         raise ValueError(
-            f"export_litert takes a SpeechRecognizer, received a "
-            f"{type(task).__name__}."
+            f"export_litert takes a Task, received a {type(task).__name__}."
         )
     if quantize not in QUANTIZE:
         raise ValueError(
@@ -100,7 +106,7 @@ def export_litert(
             f"{path} cannot be written: expected a file name in a folder "
             "that exists."
         )
-    waveforms = _representative(task, quantize, representative)
+    examples = _representative(task, quantize, representative)
     require_tensorflow()
     with tempfile.TemporaryDirectory(prefix="keras_selfattn-") as folder:
         progress(f"exporting {path.name} (quantize={quantize})")
@@ -108,7 +114,7 @@ def export_litert(
             task,
             {"kind": "litert", "quantize": quantize},
             folder,
-            waveforms,
+            examples,
             progress,
         )
         made = Path(folder) / MODEL_FILE
@@ -123,17 +129,13 @@ def export_litert(
 
 
 def describe(task, quantize):
-    """Return the metadata of a recogniser's file."""
+    """Return the metadata of a task's file."""
     return {
         "format": 1,
         "task": type(task).__name__,
         "name": task.name,
-        "sampling_rate_hz": int(task.sampling_rate_hz),
-        "vocabulary": list(task.tokenizer.vocabulary),
-        "blank_id": 0,
-        "frame_seconds": float(task.frame_seconds),
-        "min_samples": int(task.min_samples),
-        "signature": SIGNATURE,
+        **task.export_metadata(),
+        "signature": task.export_signature().name,
         "quantize": quantize,
         "producer": f"keras_selfattn {__version__}",
     }
@@ -144,25 +146,18 @@ def _representative(task, quantize, representative):
         if representative is not None:
             raise ValueError(
                 f"representative is for quantize='int8'; quantize="
-                f"{quantize!r} needs no recordings. Leave it out."
+                f"{quantize!r} needs no examples. Leave it out."
             )
         return []
-    rate = task.sampling_rate_hz
-    waveforms = []
-    for item in [] if representative is None else representative:
-        if isinstance(item, (str, os.PathLike)):
-            samples = read_audio(item, rate)
-        else:
-            samples = check_samples(item, rate)
-        short = max(0, task.min_samples - len(samples))
-        waveforms.append(np.pad(samples, (0, short)).astype("float32"))
-    if not waveforms:
+    items = [] if representative is None else list(representative)
+    if not items:
         raise ValueError(
             "quantize='int8' fixes the ranges of activations and must see "
-            "some: give representative=, a list of 20 to 200 typical "
-            "recordings (paths or arrays), or use quantize='dynamic'."
+            "some: give representative=, a list of 20 to 200 typical inputs "
+            "(recordings as paths or arrays; texts), or use "
+            "quantize='dynamic'."
         )
-    return waveforms
+    return task.calibration_inputs(items)
 
 
 def _refuse(report):
@@ -172,8 +167,15 @@ def _refuse(report):
         raise ExportError(
             f"The file needs operators that a plain runtime lacks: {found}."
         )
-    difference = report.max_abs_logit_difference
+    difference = report.max_abs_difference
     if difference is None:
+        least = LEAST_AGREEMENT * report.compared
+        if report.quantize == "none" and report.equal < least:
+            raise ExportError(
+                f"Only {report.equal} of {report.compared} "
+                f"{report.agreement}. A layer behaves otherwise on "
+                "TensorFlow: compare the backends."
+            )
         return
     if not math.isfinite(difference):
         raise ExportError(

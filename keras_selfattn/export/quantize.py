@@ -99,7 +99,7 @@ def to_float16(model, keep_layers=()):
         for use in uses:
             key = id(use.graph), use.tensor
             if key not in widened:
-                widened[key] = _widen(model, use.graph, use.tensor)
+                widened[key] = widen(model, use.graph, use.tensor)
             first, _, *rest = use.operator.inputs
             use.operator.inputs = [first, widened[key], *rest]
     return len(weights)
@@ -150,7 +150,7 @@ def _values(model, use):
     return data.view("<f4").reshape(tuple(tensor.shape))
 
 
-def _widen(model, graph, narrow):
+def widen(model, graph, narrow):
     """Insert the operator that makes a float16 tensor float32; its output."""
     wide = schema.TensorT()
     wide.name = (graph.tensors[narrow].name or b"") + b"/float32"
@@ -162,7 +162,7 @@ def _widen(model, graph, narrow):
     operator = schema.OperatorT()
     operator.inputs = [narrow]
     operator.outputs = [len(graph.tensors) - 1]
-    operator.opcodeIndex = _code(
+    operator.opcodeIndex = operator_code(
         model, schema.BuiltinOperator.DEQUANTIZE, version=3
     )
     graph.operators.insert(0, operator)
@@ -173,10 +173,10 @@ def _set_version(model, operator, version):
     code = model.operatorCodes[operator.opcodeIndex]
     number = max(code.builtinCode, code.deprecatedBuiltinCode)
     if code.version < version:
-        operator.opcodeIndex = _code(model, number, version)
+        operator.opcodeIndex = operator_code(model, number, version)
 
 
-def _code(model, number, version):
+def operator_code(model, number, version):
     """Return the index of an operator code, added where it is not there."""
     for i, code in enumerate(model.operatorCodes):
         if code.builtinCode == number and code.version == version:

@@ -1,8 +1,10 @@
 """A task as a TensorFlow SavedModel, from any backend.
 
-For servers. One signature, `transcribe`: `samples`, float32 `(B, L)`, and
-`num_samples`, int32 `(B,)`, in; `token_ids`, int32 `(B, T)`, and
-`log_probabilities`, float32 `(B, T, V)`, out.
+For servers. The signature of the task, and its parts: `transcribe` of a speech
+recogniser takes `samples`, float32 `(B, L)`, and `num_samples`, int32 `(B,)`;
+`classify` of a text classifier takes `token_ids`, int32 `(B, T)`, padded with
+0; `translate` of a translator takes `source_ids`, int32 `(B, S)`, likewise.
+What it gives is as in a .tflite file; see `export.litert`.
 """
 
 import math
@@ -10,33 +12,32 @@ import shutil
 import tempfile
 from pathlib import Path
 
-import numpy as np
-
 from keras_selfattn.atomic_file import written_beside
 from keras_selfattn.export.child import (
     ExportError,
+    read_examples,
     require_tensorflow,
     run_worker,
     show,
 )
-from keras_selfattn.export.verify import compare, probe_waveforms
+from keras_selfattn.export.verify import LEAST_AGREEMENT, compare
 from keras_selfattn.export.worker import OUTPUTS_FILE, SAVED_MODEL_FOLDER
 
 TOLERANCE = 1e-2
 
 
 def export_saved_model(task, path, progress=None):
-    """Write a speech recogniser as a SavedModel and check it.
+    """Write a task as a SavedModel and check it.
 
     Args:
-        task: SpeechRecognizer, on any backend.
+        task: a Task, on any backend.
         path: str or path of the folder to make; it must not exist yet, or be
             empty.
         progress: called with lines of text; default: print them on stderr.
 
     Returns:
         float, the largest difference between its log-probabilities and those
-        of the Keras model.
+        of the Keras model; None where it gives none.
 
     Raises:
         ValueError: the folder is there already and holds something.
@@ -60,18 +61,21 @@ def export_saved_model(task, path, progress=None):
             f"{path} cannot be written: its parent folder does not exist."
         )
     require_tensorflow()
-    waveforms = probe_waveforms(task.sampling_rate_hz, task.min_samples)
+    examples = task.export_probes()
     with tempfile.TemporaryDirectory(prefix="keras_selfattn-") as folder:
         folder = Path(folder)
         progress(f"exporting {path.name} as a SavedModel")
-        run_worker(task, {"kind": "saved_model"}, folder, waveforms, progress)
-        with np.load(folder / OUTPUTS_FILE) as found:
-            outputs = [
-                (found[f"token_ids/{i}"], found[f"log_probabilities/{i}"])
-                for i in range(len(waveforms))
-            ]
-        _, _, difference = compare(task, waveforms, outputs)
-        if not (math.isfinite(difference) and difference <= TOLERANCE):
+        run_worker(task, {"kind": "saved_model"}, folder, examples, progress)
+        outputs = read_examples(folder / OUTPUTS_FILE)
+        equal, compared, difference = compare(task, examples, outputs)
+        if difference is None:
+            if equal < LEAST_AGREEMENT * compared:
+                raise ExportError(
+                    f"Only {equal} of the SavedModel's {compared} decisions "
+                    "are those of Keras. A layer behaves otherwise on "
+                    "TensorFlow: compare the backends."
+                )
+        elif not (math.isfinite(difference) and difference <= TOLERANCE):
             raise ExportError(
                 "The SavedModel's log-probabilities differ from the Keras "
                 f"model's by {difference:.3g}; at most {TOLERANCE} is "
@@ -80,5 +84,8 @@ def export_saved_model(task, path, progress=None):
             )
         with written_beside(path) as part:
             shutil.copytree(folder / SAVED_MODEL_FOLDER, part)
-    progress(f"{path}: written (log-probabilities within {difference:.2g})")
+    how = f"{equal} of {compared} decisions as in Keras"
+    if difference is not None:
+        how += f", log-probabilities within {difference:.2g}"
+    progress(f"{path}: written ({how})")
     return difference

@@ -1,7 +1,4 @@
-"""Checks an exported file: operators, tokens against Keras, size, speed.
-
-Shapes: `L` samples, `T` output frames, `V` vocabulary.
-"""
+"""Checks an exported file: operators, outputs against Keras, size, speed."""
 
 import os
 import time
@@ -10,10 +7,10 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from keras_selfattn.decoding.ctc import emissions
 from keras_selfattn.export.lint import lint, operators
 
-SPEED_SECONDS = 10
+# Of a float file that gives decisions only; the rest may be near ties.
+LEAST_AGREEMENT = 0.95
 
 
 @dataclass(frozen=True)
@@ -26,12 +23,15 @@ class Report:
         quantize: "none", "float16", "dynamic" or "int8".
         ops: Counter, operator name -> how often it stands in the graph.
         not_built_in: list of Finding, Flex and custom operators.
-        tokens_equal: int, frames that emit what Keras emits there.
-        tokens_compared: int, frames compared.
-        max_abs_logit_difference: float, largest difference between the
-            log-probabilities; None where nothing was compared.
-        real_time_factor: float, seconds of computing for each second of
-            audio on one thread; None where not measured.
+        equal: int, decisions that are those of Keras.
+        compared: int, decisions compared.
+        agreement: str, what was counted, as words behind "3 of 4".
+        max_abs_difference: float, largest difference between outputs that
+            are no decisions (log-probabilities); None where nothing was
+            compared.
+        run_seconds: float, time of one run on one thread; None where not
+            measured.
+        run_of: str, what that run was given ("10 s of sound").
     """
 
     path: str
@@ -39,10 +39,12 @@ class Report:
     quantize: str
     ops: Counter = field(default_factory=Counter)
     not_built_in: list = field(default_factory=list)
-    tokens_equal: int = 0
-    tokens_compared: int = 0
-    max_abs_logit_difference: float | None = None
-    real_time_factor: float | None = None
+    equal: int = 0
+    compared: int = 0
+    agreement: str = "decide as Keras"
+    max_abs_difference: float | None = None
+    run_seconds: float | None = None
+    run_of: str = ""
 
     def __str__(self):
         kinds = "all built in"
@@ -53,14 +55,16 @@ class Report:
             f"(quantize={self.quantize})",
             f"{self.ops.total()} operators, {kinds}",
         ]
-        if self.tokens_compared:
+        if self.compared:
+            within = ""
+            if self.max_abs_difference is not None:
+                difference = f"{self.max_abs_difference:.2g}"
+                within = f" (log-probabilities within {difference})"
             parts.append(
-                f"{self.tokens_equal} of {self.tokens_compared} frames emit "
-                "what Keras emits (log-probabilities within "
-                f"{self.max_abs_logit_difference:.2g})"
+                f"{self.equal} of {self.compared} {self.agreement}{within}"
             )
-        if self.real_time_factor is not None:
-            parts.append(f"real-time factor {self.real_time_factor:.4f}")
+        if self.run_seconds is not None:
+            parts.append(f"{1000 * self.run_seconds:.2f} ms for {self.run_of}")
         return "; ".join(parts)
 
 
@@ -75,13 +79,13 @@ def inspect(path, quantize):
     )
 
 
-def verify(task, path, waveforms=None):
+def verify(task, path, examples=None):
     """Run a file beside its Keras model.
 
     Args:
-        task: SpeechRecognizer the file was exported from, on any backend.
+        task: the Task that the file was exported from, on any backend.
         path: str or path of the file, with its metadata.
-        waveforms: float32 arrays `(L,)`; default: `probe_waveforms(task)`.
+        examples: dicts of arrays; default: `task.export_probes()`.
 
     Returns:
         Report.
@@ -89,80 +93,75 @@ def verify(task, path, waveforms=None):
     Raises:
         FileError, ModelError (ValueErrors): the file cannot be read or run.
     """
-    from keras_selfattn.runtime.transcriber import Transcriber
+    from keras_selfattn.runtime import metadata
+    from keras_selfattn.runtime.model_file import ModelFile
 
-    found = inspect(path, "none")
-    transcriber = Transcriber(path, num_threads=1)
-    if waveforms is None:
-        waveforms = probe_waveforms(task.sampling_rate_hz, task.min_samples)
-    outputs = [transcriber.emissions(waveform) for waveform in waveforms]
-    equal, compared, difference = compare(task, waveforms, outputs)
+    found = inspect(path, metadata.read(path)["quantize"])
+    signature = task.export_signature()
+    model = ModelFile(path, signature.name, signature.inputs, signature.outputs)
+    examples = task.export_probes() if examples is None else examples
+    outputs = [model.run(**example) for example in examples]
+    equal, compared, difference = compare(task, examples, outputs)
+    typical, run_of = task.typical_input()
     return replace(
         found,
-        quantize=transcriber.metadata["quantize"],
-        tokens_equal=equal,
-        tokens_compared=compared,
-        max_abs_logit_difference=difference,
-        real_time_factor=_real_time_factor(transcriber),
+        equal=equal,
+        compared=compared,
+        agreement=signature.agreement,
+        max_abs_difference=difference,
+        run_seconds=_run_seconds(model, typical),
+        run_of=run_of,
     )
 
 
-def compare(task, waveforms, outputs):
+def compare(task, examples, outputs):
     """Compare a file's outputs with the Keras model's.
 
     Args:
-        task: SpeechRecognizer.
-        waveforms: float32 arrays `(L,)`.
-        outputs: for each, token_ids int32 `(T,)` and log_probabilities
-            float32 `(T, V)`.
+        task: the Task.
+        examples: dicts of arrays, what the file was given, one at a time.
+        outputs: dicts of arrays, what it gave.
 
     Returns:
-        int frames that emit the same, int frames compared, and the largest
-        difference of log-probabilities, NaN if any is not finite.
+        int decisions that are equal, int decisions compared, and the largest
+        difference of the floats, NaN if any is not finite; None where all
+        outputs are decisions.
     """
-    # One at a time, as the file runs: a batch would hide a wrong length.
-    expected = task.frame_log_probabilities(list(waveforms), batch_size=1)
+    signature = task.export_signature()
     equal = compared = 0
     difference = 0.0
-    for (token_ids, scores), wanted in zip(outputs, expected, strict=True):
-        if scores.shape != wanted.shape:
-            raise ValueError(
-                f"The file gives log-probabilities of shape {scores.shape} "
-                f"where Keras gives {wanted.shape}."
-            )
-        emitted = emissions(wanted.argmax(axis=-1))
-        equal += int((emitted == token_ids).sum())
-        compared += len(emitted)
-        # Not max(): that would lose a NaN.
-        difference = float(np.max([difference, np.abs(scores - wanted).max()]))
+    for example, found in zip(examples, outputs, strict=True):
+        wanted = task.reference_outputs(example)
+        for name in signature.outputs:
+            if found[name].shape != wanted[name].shape:
+                raise ValueError(
+                    f"The file gives {name} of shape {found[name].shape} "
+                    f"where Keras gives {wanted[name].shape}."
+                )
+            if name == signature.decisions:
+                continue
+            apart = np.abs(found[name] - wanted[name]).max()
+            # Not max(): that would lose a NaN.
+            difference = float(np.max([difference, apart]))
+        alike = _decisions(signature, found) == _decisions(signature, wanted)
+        equal += int(np.sum(alike))
+        compared += int(np.size(alike))
+    if set(signature.outputs) == {signature.decisions}:
+        return equal, compared, None
     return equal, compared, difference
 
 
-def probe_waveforms(sampling_rate_hz, min_samples):
-    """Return waveforms of awkward lengths: tones that rise, and noise.
-
-    The shortest, one more, one second, one more, and 3.0077 seconds.
-    """
-    lengths = [min_samples, min_samples + 1, sampling_rate_hz]
-    lengths += [sampling_rate_hz + 1, int(3.0077 * sampling_rate_hz)]
-    random = np.random.default_rng(0)
-    waveforms = []
-    for i, length in enumerate(lengths):
-        seconds = np.arange(length) / sampling_rate_hz
-        tone = np.sin(2 * np.pi * (200 + 100 * i + 300 * seconds) * seconds)
-        noise = random.normal(size=length)
-        waveforms.append((0.1 * tone + 0.01 * noise).astype("float32"))
-    return waveforms
+def _decisions(signature, outputs):
+    if signature.decisions is not None:
+        return outputs[signature.decisions]
+    return np.argmax(outputs[signature.scores], axis=-1)
 
 
-def _real_time_factor(transcriber):
-    random = np.random.default_rng(0)
-    length = SPEED_SECONDS * transcriber.sampling_rate_hz
-    samples = random.normal(scale=0.1, size=length).astype("float32")
-    transcriber.emissions(samples)  # allocates for this length
+def _run_seconds(model, typical):
+    model.run(**typical)  # allocates for this length
     times = []
     for _ in range(3):
         started = time.perf_counter()
-        transcriber.emissions(samples)
+        model.run(**typical)
         times.append(time.perf_counter() - started)
-    return min(times) / SPEED_SECONDS
+    return min(times)

@@ -3,7 +3,7 @@
 `python -m keras_selfattn.export.worker FOLDER` reads the job that
 `export.child` put into FOLDER and writes its result there.
 
-Shapes: `B` batch, `L` samples, `T` output frames, `V` vocabulary.
+Shapes: `B` batch.
 """
 
 import importlib
@@ -11,15 +11,15 @@ import json
 import sys
 from pathlib import Path
 
-import numpy as np
-
 from keras_selfattn.export.child import (
     ERROR_MARK,
+    INPUTS_FILE,
     JOB_FILE,
     PRINTED_MARK,
     RESULT_FILE,
-    WAVEFORMS_FILE,
     WEIGHTS_FILE,
+    read_examples,
+    write_examples,
 )
 from keras_selfattn.export.flatbuffer import (
     operator_name,
@@ -33,25 +33,25 @@ from keras_selfattn.export.quantize import (
     to_float16,
     to_int8,
 )
+from keras_selfattn.export.quantize_tables import (
+    tables_to_float16,
+    tables_to_int8,
+)
 
-SIGNATURE = "transcribe"
 MODEL_FILE = "model.tflite"
 SAVED_MODEL_FOLDER = "saved_model"
 OUTPUTS_FILE = "outputs.npz"
-# Its output spans 100 dB and more: eight bits cannot hold it.
-FLOAT_LAYERS = ("frontend",)
 
 
 def run(folder):
     """Do the job in `folder` and return what was found out, a dict."""
     folder = Path(folder)
     job = json.loads((folder / JOB_FILE).read_text("utf-8"))
-    with np.load(folder / WAVEFORMS_FILE) as archive:
-        waveforms = [archive[key] for key in archive.files]
+    examples = read_examples(folder / INPUTS_FILE)
     task = rebuild(job, folder / WEIGHTS_FILE)
     if job["kind"] == "saved_model":
-        return _save_and_run(task, folder, waveforms)
-    content, changed = to_litert(task, job["quantize"], folder, waveforms)
+        return _save_and_run(task, folder, examples)
+    content, changed = to_litert(task, job["quantize"], folder, examples)
     write_model(parse_model(content), folder / MODEL_FILE)
     return {"weights_quantized": changed}
 
@@ -67,108 +67,104 @@ def rebuild(job, weights):
     return task
 
 
-def transcribe_module(task, dynamic_batch):
-    """Return a `tf.Module` whose `transcribe` is the exported signature.
+def exported_module(task, dynamic_batch):
+    """Return a `tf.Module` with the exported signature and its parts.
 
     Args:
-        task: SpeechRecognizer.
-        dynamic_batch: bool; True: samples `(B, L)` and num_samples `(B,)` in;
-            False: samples `(1, L)` alone.
+        task: a Task that can be exported.
+        dynamic_batch: bool; True: inputs `(B, length)`, and their lengths
+            where the signature has them; False: inputs `(1, length)` alone.
 
     Returns:
-        tf.Module; `transcribe` gives `token_ids`, int32 `(B, T)`, each token
-        at the frame where it starts and 0 elsewhere, and `log_probabilities`,
-        float32 `(B, T, V)`.
+        tf.Module; `traced` holds the functions by the signatures' names.
     """
     import tensorflow as tf
 
-    def emissions(samples, num_samples):
-        logits = task(
-            {"samples": samples, "num_samples": num_samples}, training=False
-        )  # (B, T, V)
-        # argmax of floats has no built-in operator: Keras patches -0.0.
-        best = tf.math.top_k(logits, 1).indices[..., 0]  # (B, T)
-        previous = tf.pad(best, [[0, 0], [1, 0]])[:, :-1]
-        starts = tf.not_equal(best, previous)  # a blank start is 0 anyway
-        frames = tf.range(tf.shape(best)[1])
-        valid = task.output_lengths(num_samples)[:, tf.newaxis]
-        return {
-            "token_ids": tf.where(
-                starts & (frames < valid), best, tf.zeros_like(best)
-            ),
-            "log_probabilities": tf.nn.log_softmax(logits),
-        }
+    signature = task.export_signature()
+    rows = None if dynamic_batch else 1
+    specs = {
+        name: tf.TensorSpec([rows, None], dtype, name)
+        for name, dtype in signature.inputs.items()
+    }
+    lengths = signature.lengths
+    if lengths is not None and dynamic_batch:
+        specs[lengths] = tf.TensorSpec([None], tf.int32, lengths)
 
-    class Transcribe(tf.Module):
+    class Exported(tf.Module):
         def __init__(self):
             super().__init__()
             # A module that does not hold its variables saves none.
             self.held = [variable.value for variable in task.variables]
 
-        if dynamic_batch:
+        @tf.function
+        def run(self, **inputs):
+            if lengths is not None and not dynamic_batch:
+                whole = next(iter(inputs.values()))
+                inputs = {**inputs, lengths: tf.shape(whole)[1:]}
+            found = task.export_outputs(inputs)
+            return {
+                name: tf.cast(found[name], dtype)
+                for name, dtype in signature.outputs.items()
+            }
 
-            @tf.function(
-                input_signature=[
-                    tf.TensorSpec([None, None], tf.float32, "samples"),
-                    tf.TensorSpec([None], tf.int32, "num_samples"),
-                ]
-            )
-            def transcribe(self, samples, num_samples):
-                return emissions(samples, num_samples)
-
-        else:
-
-            @tf.function(
-                input_signature=[
-                    tf.TensorSpec([1, None], tf.float32, "samples")
-                ]
-            )
-            def transcribe(self, samples):
-                return emissions(samples, tf.shape(samples)[1:])
-
-    return Transcribe()
+    module = Exported()
+    traced = module.run.get_concrete_function(**specs)
+    module.traced = {signature.name: traced}
+    for name, (function, inputs) in task.export_parts().items():
+        specs = {
+            key: tf.TensorSpec(shape, dtype, key)
+            for key, (shape, dtype) in inputs.items()
+        }
+        part = tf.function(function)
+        module.traced[name] = part.get_concrete_function(**specs)
+    return module
 
 
-def to_litert(task, quantize, folder, waveforms=()):
+def to_litert(task, quantize, folder, examples=()):
     """Convert to the bytes of a .tflite file of built-in operators.
 
     Args:
-        task: SpeechRecognizer on the TensorFlow backend.
+        task: a Task that can be exported, on the TensorFlow backend.
         quantize: "none", "float16", "dynamic" or "int8".
         folder: path for intermediate files.
-        waveforms: float32 arrays `(L,)` to calibrate "int8" with.
+        examples: dicts of arrays to calibrate "int8" with.
 
     Returns:
         bytes, and how many weights were quantised.
     """
     import tensorflow as tf
 
-    module = transcribe_module(task, dynamic_batch=False)
+    module = exported_module(task, dynamic_batch=False)
     saved = str(Path(folder) / SAVED_MODEL_FOLDER)
     _say("tracing")
-    tf.saved_model.save(
-        module, saved, signatures={SIGNATURE: module.transcribe}
-    )
+    tf.saved_model.save(module, saved, signatures=dict(module.traced))
+    signature = task.export_signature()
     converter = tf.lite.TFLiteConverter.from_saved_model(
-        saved, signature_keys=[SIGNATURE]
+        saved, signature_keys=list(module.traced)
     )
     # Nothing but built-ins: a Flex operator is an error here, not on a phone.
     converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS]
+    float_layers = signature.float_layers
     if quantize == "int8":
-        return _convert_int8(converter, waveforms)
-    _say("converting")
-    content = converter.convert()
+        content, changed = _convert_int8(converter, examples, float_layers)
+    else:
+        _say("converting")
+        content, changed = converter.convert(), 0
     if quantize == "none":
         return content, 0
     _say(f"quantising ({quantize})")
     model = parse_model(content)
-    change = {"float16": to_float16, "dynamic": to_int8}[quantize]
-    changed = change(model, FLOAT_LAYERS)
+    changes = {
+        "float16": (to_float16, tables_to_float16),
+        "dynamic": (to_int8, tables_to_int8),
+        "int8": (tables_to_int8,),
+    }[quantize]
+    changed += sum(change(model, float_layers) for change in changes)
     write_model(model, Path(folder) / MODEL_FILE)
     return (Path(folder) / MODEL_FILE).read_bytes(), changed
 
 
-def _convert_int8(converter, waveforms):
+def _convert_int8(converter, examples, float_layers):
     """Convert with int8 weights and activations in the matrix operators.
 
     Everything between them stays float32: normalisations, softmax and
@@ -178,26 +174,25 @@ def _convert_int8(converter, waveforms):
     import tensorflow as tf
     from tensorflow.lite.python.convert import mlir_quantize
 
-    def recordings():
-        for waveform in waveforms:
-            yield {"samples": waveform[np.newaxis]}
+    def batches():
+        for example in examples:
+            yield {name: value[None] for name, value in example.items()}
 
-    _say(f"converting and calibrating on {len(waveforms)} recordings")
+    _say(f"converting and calibrating on {len(examples)} examples")
     converter.optimizations = [tf.lite.Optimize.DEFAULT]
     converter.target_spec.supported_ops = [
         tf.lite.OpsSet.TFLITE_BUILTINS_INT8,
         tf.lite.OpsSet.TFLITE_BUILTINS,
     ]
-    converter.representative_dataset = recordings
+    converter.representative_dataset = batches
     converter._experimental_calibrate_only = True
     calibrated = converter.convert()
-    _say("quantising (int8)")
     denied, changed = [], 0
     model = parse_model(calibrated)
     for graph in model.subgraphs:
         for operator in graph.operators:
             names = [tensor_name(graph, i) for i in operator.outputs if i >= 0]
-            kept = any(in_layer(names, layer) for layer in FLOAT_LAYERS)
+            kept = any(in_layer(names, layer) for layer in float_layers)
             if kept or operator_name(model, operator)[0] not in CHANNEL_AXIS:
                 denied += names
             else:
@@ -205,26 +200,25 @@ def _convert_int8(converter, waveforms):
     return mlir_quantize(calibrated, denylisted_nodes=denied), changed
 
 
-def _save_and_run(task, folder, waveforms):
+def _save_and_run(task, folder, examples):
     """Write a SavedModel, load it again and keep what it gives."""
     import tensorflow as tf
 
-    module = transcribe_module(task, dynamic_batch=True)
+    module = exported_module(task, dynamic_batch=True)
     saved = str(folder / SAVED_MODEL_FOLDER)
     _say("tracing and saving")
-    tf.saved_model.save(
-        module, saved, signatures={SIGNATURE: module.transcribe}
-    )
-    signature = tf.saved_model.load(saved).signatures[SIGNATURE]
-    outputs = {}
-    for i, waveform in enumerate(waveforms):
-        found = signature(
-            samples=tf.constant(waveform[np.newaxis]),
-            num_samples=tf.constant([len(waveform)], tf.int32),
-        )
-        for name, value in found.items():
-            outputs[f"{name}/{i}"] = value.numpy()[0]
-    np.savez(folder / OUTPUTS_FILE, **outputs)
+    tf.saved_model.save(module, saved, signatures=dict(module.traced))
+    signature = task.export_signature()
+    run_saved = tf.saved_model.load(saved).signatures[signature.name]
+    outputs = []
+    for example in examples:
+        inputs = {name: tf.constant(x[None]) for name, x in example.items()}
+        if signature.lengths is not None:
+            length = len(next(iter(example.values())))
+            inputs[signature.lengths] = tf.constant([length], tf.int32)
+        found = run_saved(**inputs)
+        outputs.append({name: x.numpy()[0] for name, x in found.items()})
+    write_examples(folder / OUTPUTS_FILE, outputs)
     return {}
 
 

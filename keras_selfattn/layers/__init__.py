@@ -25,6 +25,7 @@ from keras_selfattn.layers.feed_forward import FeedForward
 from keras_selfattn.layers.hierarchical_attention import HierarchicalAttention
 from keras_selfattn.layers.local_attention import LocalSelfAttention
 from keras_selfattn.layers.low_rank_attention import LowRankSelfAttention
+from keras_selfattn.layers.masked_pooling import MaskedPooling
 from keras_selfattn.layers.normalization import RMSNorm
 from keras_selfattn.layers.nystrom_attention import NystromSelfAttention
 from keras_selfattn.layers.positions import (
@@ -34,6 +35,7 @@ from keras_selfattn.layers.positions import (
 from keras_selfattn.layers.self_attention import MultiHeadSelfAttention
 from keras_selfattn.layers.spec_augment import SpecAugment
 from keras_selfattn.layers.spectral import Framing, LogMelSpectrogram
+from keras_selfattn.layers.word_dropout import WordDropout
 
 __all__ = [
     "AlibiPositions",
@@ -51,6 +53,7 @@ __all__ = [
     "LogMelSpectrogram",
     "LowRankSelfAttention",
     "MFCC",
+    "MaskedPooling",
     "MultiHeadCrossAttention",
     "MultiHeadSelfAttention",
     "NystromSelfAttention",
@@ -61,6 +64,7 @@ __all__ = [
     "SpectralEntropy",
     "T5RelativeBuckets",
     "TransformerXLPositions",
+    "WordDropout",
     "ZeroCrossingRate",
     "empty_cache",
 ]

@@ -1,7 +1,7 @@
 """The Transformer decoder block.
 
-Shapes: `B` batch, `T` positions, `S` positions of the context, `D` model
-dimension, `C` features of the context.
+Shapes: `B` batch, `T` positions, `S` positions of the context, `N` heads,
+`D` model dimension, `C` features of the context.
 """
 
 import keras
@@ -63,10 +63,13 @@ class DecoderBlock(keras.layers.Layer):
         context_padding_mask: bool `(B, S)`, True = real, or None.
         cache: dict of "self" and "context", see above, or None.
         cache_index: int or int scalar tensor, tokens in the cache so far.
+        return_attention_scores: bool, also return the weights of the
+            attention to the context.
         training: bool.
 
     Returns:
-        float `(B, T, D)`; with a cache then the updated cache.
+        float `(B, T, D)`; with `return_attention_scores` then float
+        `(B, N, T, S)`; with a cache then the updated cache.
 
     Raises:
         ValueError: as its parts do; for a cache without "self" and
@@ -148,9 +151,11 @@ class DecoderBlock(keras.layers.Layer):
         context_padding_mask=None,
         cache=None,
         cache_index=None,
+        return_attention_scores=False,
         training=False,
     ):
         kept = {"self": None, "context": None}
+        scores = []
         if cache is not None:
             kept = _two_caches(cache)
         to_self = known_arguments(
@@ -169,13 +174,19 @@ class DecoderBlock(keras.layers.Layer):
             return x
 
         def attend_context(x):
-            return self.cross_attention(
+            x = self.cross_attention(
                 x,
                 context,
                 context_padding_mask=context_padding_mask,
                 cache=kept["context"],
+                return_attention_scores=return_attention_scores,
                 training=training,
             )
+            if not return_attention_scores:
+                return x
+            x, weights = x
+            scores.append(weights)
+            return x
 
         def feed(x):
             return self.feed_forward(x, training=training)
@@ -188,15 +199,35 @@ class DecoderBlock(keras.layers.Layer):
                 x = x + drop(branch(norm(x)), training=training)
             else:
                 x = norm(x + drop(branch(x), training=training))
-        return x if cache is None else (x, kept)
+        results = (x, *scores) if cache is None else (x, *scores, kept)
+        return results if len(results) > 1 else x
 
-    def compute_output_spec(self, inputs, *args, cache=None, **kwargs):
-        outputs = keras.KerasTensor(inputs.shape, self.compute_dtype)
-        if cache is None:
-            return outputs
-        return outputs, keras.tree.map_structure(
-            lambda kept: keras.KerasTensor(kept.shape, kept.dtype), cache
-        )
+    def compute_output_spec(
+        self,
+        inputs,
+        context=None,
+        *args,
+        cache=None,
+        return_attention_scores=False,
+        **kwargs,
+    ):
+        results = (keras.KerasTensor(inputs.shape, self.compute_dtype),)
+        if return_attention_scores:
+            _, scores = self.cross_attention.compute_output_spec(
+                inputs,
+                context,
+                cache=None if cache is None else cache["context"],
+                return_attention_scores=True,
+            )
+            results += (scores,)
+        if cache is not None:
+            results += (
+                keras.tree.map_structure(
+                    lambda kept: keras.KerasTensor(kept.shape, kept.dtype),
+                    cache,
+                ),
+            )
+        return results if len(results) > 1 else results[0]
 
     def get_config(self):
         names = (

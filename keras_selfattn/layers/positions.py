@@ -37,6 +37,7 @@ class SinusoidalPositions(keras.layers.Layer):
 
     Call arguments:
         inputs: float `(B, T, D)`, D even.
+        offset: int or int scalar tensor, position of the first token.
 
     Returns:
         the same shape and dtype.
@@ -53,9 +54,11 @@ class SinusoidalPositions(keras.layers.Layer):
         super().__init__(**kwargs)
         self.max_wavelength = max_wavelength
 
-    def call(self, inputs):
+    def call(self, inputs, offset=0):
         length, dim = ops.shape(inputs)[1], inputs.shape[-1]
-        table = sinusoids(ops.arange(length), dim, self.max_wavelength)
+        positions = ops.arange(length, dtype="int32")
+        positions = positions + ops.cast(offset, "int32")
+        table = sinusoids(positions, dim, self.max_wavelength)
         return inputs + ops.cast(ops.expand_dims(table, 0), inputs.dtype)
 
     def compute_output_shape(self, input_shape):
@@ -77,6 +80,8 @@ class LearnedPositions(keras.layers.Layer):
 
     Call arguments:
         inputs: float `(B, T, D)`, `T <= max_sequence_length`.
+        offset: int or int scalar tensor, position of the first token; with
+            it, positions past the end have the last vector.
 
     Returns:
         the same shape and dtype.
@@ -103,7 +108,7 @@ class LearnedPositions(keras.layers.Layer):
             ),
         )
 
-    def call(self, inputs):
+    def call(self, inputs, offset=None):
         static = inputs.shape[1]
         if isinstance(static, int) and static > self.max_sequence_length:
             raise ValueError(
@@ -112,7 +117,14 @@ class LearnedPositions(keras.layers.Layer):
                 "cut the input or build the model with more."
             )
         table = ops.convert_to_tensor(self.embeddings)
-        table = table[: ops.shape(inputs)[1]]
+        length = ops.shape(inputs)[1]
+        if offset is None:
+            table = table[:length]
+        else:
+            places = ops.arange(length, dtype="int32")
+            places = places + ops.cast(offset, "int32")
+            last = self.max_sequence_length - 1
+            table = ops.take(table, ops.minimum(places, last), axis=0)
         return inputs + ops.cast(ops.expand_dims(table, 0), inputs.dtype)
 
     def compute_output_shape(self, input_shape):
@@ -124,6 +136,33 @@ class LearnedPositions(keras.layers.Layer):
             "max_sequence_length": self.max_sequence_length,
             "initializer_range": self.initializer_range,
         }
+
+
+def added_positions(positions, max_sequence_length=None, dtype=None):
+    """Returns the layer that adds what `positions` names to embeddings.
+
+    Args:
+        positions: "sinusoidal", "learned", or anything else.
+        max_sequence_length: int, for learned positions.
+        dtype: dtype policy of the layer.
+
+    Returns:
+        a layer called "positions", or None: such positions belong to the
+        attention.
+
+    Raises:
+        ValueError: for learned positions without `max_sequence_length`.
+    """
+    if positions == "sinusoidal":
+        return SinusoidalPositions(name="positions", dtype=dtype)
+    if positions != "learned":
+        return None
+    if max_sequence_length is None:
+        raise ValueError(
+            "Learned positions need max_sequence_length; give it, or "
+            "take positions='sinusoidal', which need none."
+        )
+    return LearnedPositions(max_sequence_length, name="positions", dtype=dtype)
 
 
 def apply_rotary(inputs, positions=None, max_wavelength=10000.0):

@@ -4,5 +4,12 @@ from keras_selfattn.models.conformer import ConformerEncoder
 from keras_selfattn.models.text_cnn import TextCNN
 from keras_selfattn.models.text_encoder import TextEncoder
 from keras_selfattn.models.text_rnn import TextRNN
+from keras_selfattn.models.transformer import Transformer
 
-__all__ = ["ConformerEncoder", "TextCNN", "TextEncoder", "TextRNN"]
+__all__ = [
+    "ConformerEncoder",
+    "TextCNN",
+    "TextEncoder",
+    "TextRNN",
+    "Transformer",
+]

@@ -6,6 +6,8 @@ Shapes: `B` batch, `T` tokens, `D` model dimension.
 import keras
 from keras import ops
 
+from keras_selfattn.layers.token_embedding import embed_tokens
+
 
 @keras.saving.register_keras_serializable(package="keras_selfattn")
 class TextCNN(keras.Model):
@@ -33,6 +35,13 @@ class TextCNN(keras.Model):
         activation: str, a Keras activation.
         dropout: float in [0, 1), on the embeddings and residual branches.
         seed: int, seed of the dropouts.
+        embedding_dim: int, features of the embeddings where they are not
+            `D` (word vectors); a matrix takes them to `D`. Default: `D`.
+        fixed_dim: int, features of a second table of embeddings beside the
+            first, which `fit` leaves alone (word vectors); a matrix takes both
+            to `D`. Default: no such table.
+        embedding_dropout: float in [0, 1), on the embeddings; default:
+            `dropout`.
 
     Call arguments:
         inputs: dict of "token_ids", int `(B, T)`, and "padding_mask", bool
@@ -61,6 +70,9 @@ class TextCNN(keras.Model):
         activation="relu",
         dropout=0.1,
         seed=0,
+        embedding_dim=None,
+        fixed_dim=None,
+        embedding_dropout=None,
         **kwargs,
     ):
         # Layers
@@ -71,11 +83,16 @@ class TextCNN(keras.Model):
                 f"received kernel_sizes={kernel_sizes}, dilations={dilations}."
             )
         dtype = {"dtype": kwargs.pop("dtype", None)}
-        embedding = keras.layers.Embedding(
-            vocabulary_size, hidden_dim, name="token_embedding", **dtype
-        )
-        embedding_dropout = keras.layers.Dropout(
-            dropout, seed=seed, name="embedding_dropout", **dtype
+        projection = None
+        if embedding_dim is not None or fixed_dim is not None:
+            projection = keras.layers.Dense(
+                hidden_dim, name="embedding_projection", **dtype
+            )
+        drop_embedded = keras.layers.Dropout(
+            dropout if embedding_dropout is None else embedding_dropout,
+            seed=seed,
+            name="embedding_dropout",
+            **dtype,
         )
         blocks = []
         for i, dilation in enumerate(dilations):
@@ -115,7 +132,16 @@ class TextCNN(keras.Model):
         # Functional model
         token_ids = keras.Input((None,), dtype="int32", name="token_ids")
         mask = keras.Input((None,), dtype="bool", name="padding_mask")
-        x = embedding_dropout(embedding(token_ids))  # (B, T, D)
+        x = embed_tokens(
+            token_ids,
+            vocabulary_size,
+            embedding_dim or hidden_dim,
+            fixed_dim,
+            **dtype,
+        )
+        if projection is not None:
+            x = projection(x)
+        x = drop_embedded(x)  # (B, T, D)
         real = ops.cast(ops.expand_dims(mask, -1), x.dtype)  # (B, T, 1)
         for norm, convolutions, output, block_dropout in blocks:
             normed = norm(x) * real
@@ -139,11 +165,15 @@ class TextCNN(keras.Model):
         self.activation = activation
         self.dropout = dropout
         self.seed = seed
+        self.embedding_dim = embedding_dim
+        self.fixed_dim = fixed_dim
+        self.embedding_dropout = embedding_dropout
 
     def get_config(self):
         names = (
             "name vocabulary_size hidden_dim kernel_sizes filters dilations "
-            "activation dropout seed"
+            "activation dropout seed embedding_dim fixed_dim "
+            "embedding_dropout"
         ).split()
         return {name: getattr(self, name) for name in names}
 

@@ -6,33 +6,20 @@ Shapes: `B` batch, `T` tokens, `S` keys, `N` heads, `D` model dimension.
 import keras
 from keras import ops
 
+from keras_selfattn.layers.block_options import complete_block
 from keras_selfattn.layers.encoder_block import EncoderBlock
 from keras_selfattn.layers.normalization import make_norm
-from keras_selfattn.layers.positions import (
-    LearnedPositions,
-    SinusoidalPositions,
-)
-
-BLOCK = {"activation": "gelu", "norm": "layer", "norm_first": True}
-
-
-def complete_block(block):
-    """A block's options with the defaults filled in; others are refused."""
-    unknown = sorted(set(block or ()) - set(BLOCK))
-    if unknown:
-        raise ValueError(
-            f"block has unknown entries {unknown}; known: {sorted(BLOCK)}."
-        )
-    return {**BLOCK, **(block or {})}
+from keras_selfattn.layers.positions import added_positions
+from keras_selfattn.layers.token_embedding import embed_tokens
 
 
 @keras.saving.register_keras_serializable(package="keras_selfattn")
 class TextEncoder(keras.Model):
     """Token ids in, one contextual vector a token out.
 
-    Embedding times `sqrt(D)`, dropout, `num_layers` encoder blocks, and a
-    norm behind the last where the blocks are pre-norm. Padding is not
-    attended; the result is zero there.
+    Embedding times `sqrt(D)` (or projected to `D`), dropout, `num_layers`
+    encoder blocks, and a norm behind the last where the blocks are pre-norm.
+    Padding is not attended; the result is zero there.
 
     Reference: Vaswani et al. 2017 (arXiv:1706.03762), sections 3.1 to 3.5.
 
@@ -53,6 +40,14 @@ class TextEncoder(keras.Model):
             ("gelu"; "swiglu", ...), "norm" ("layer" or "rms") and
             "norm_first" (True).
         seed: int, seed of the dropouts.
+        embedding_dim: int, features of the embeddings where they are not
+            `D` (word vectors); a matrix takes them to `D`, and nothing is
+            scaled then. Default: `D`.
+        fixed_dim: int, features of a second table of embeddings beside the
+            first, which `fit` leaves alone (word vectors); a matrix takes both
+            to `D`. Default: no such table.
+        embedding_dropout: float in [0, 1), on the embeddings; default:
+            `dropout`.
 
     Call arguments:
         inputs: dict of "token_ids", int `(B, T)`, and "padding_mask", bool
@@ -85,6 +80,9 @@ class TextEncoder(keras.Model):
         dropout=0.1,
         block=None,
         seed=0,
+        embedding_dim=None,
+        fixed_dim=None,
+        embedding_dropout=None,
         **kwargs,
     ):
         # Layers
@@ -92,29 +90,17 @@ class TextEncoder(keras.Model):
             raise ValueError(f"num_layers must be >= 1, received {num_layers}.")
         options = complete_block(block)
         dtype = {"dtype": kwargs.pop("dtype", None)}
-        embedding = keras.layers.Embedding(
-            vocabulary_size,
-            hidden_dim,
-            embeddings_initializer=keras.initializers.RandomNormal(
-                stddev=hidden_dim**-0.5
-            ),
-            name="token_embedding",
-            **dtype,
-        )
-        added = None
-        if positions == "sinusoidal":
-            added = SinusoidalPositions(name="positions", **dtype)
-        elif positions == "learned":
-            if max_sequence_length is None:
-                raise ValueError(
-                    "Learned positions need max_sequence_length; give it, or "
-                    "take positions='sinusoidal', which need none."
-                )
-            added = LearnedPositions(
-                max_sequence_length, name="positions", **dtype
+        projection = None
+        if embedding_dim is not None or fixed_dim is not None:
+            projection = keras.layers.Dense(
+                hidden_dim, name="embedding_projection", **dtype
             )
-        embedding_dropout = keras.layers.Dropout(
-            dropout, seed=seed, name="embedding_dropout", **dtype
+        added = added_positions(positions, max_sequence_length, **dtype)
+        drop_embedded = keras.layers.Dropout(
+            dropout if embedding_dropout is None else embedding_dropout,
+            seed=seed,
+            name="embedding_dropout",
+            **dtype,
         )
         blocks = [
             EncoderBlock(
@@ -139,8 +125,19 @@ class TextEncoder(keras.Model):
         # Functional model
         token_ids = keras.Input((None,), dtype="int32", name="token_ids")
         mask = keras.Input((None,), dtype="bool", name="padding_mask")
-        x = embedding(token_ids) * hidden_dim**0.5  # (B, T, D)
-        embedded = x = embedding_dropout(x if added is None else added(x))
+        x = embed_tokens(
+            token_ids,
+            vocabulary_size,
+            embedding_dim or hidden_dim,
+            fixed_dim,
+            keras.initializers.RandomNormal(
+                stddev=(embedding_dim or hidden_dim) ** -0.5
+            ),
+            **dtype,
+        )
+        # (B, T, D)
+        x = x * hidden_dim**0.5 if projection is None else projection(x)
+        embedded = x = drop_embedded(x if added is None else added(x))
         for encoder_block in blocks:
             x = encoder_block(x, padding_mask=mask)
         if output_norm is not None:
@@ -166,6 +163,10 @@ class TextEncoder(keras.Model):
         self.dropout = dropout
         self.block = options
         self.seed = seed
+        self.embedding_dim = embedding_dim
+        self.fixed_dim = fixed_dim
+        self.embedding_dropout = embedding_dropout
+        self.embedding_scale = hidden_dim**0.5 if projection is None else 1.0
         self._embed = keras.Model(token_ids, embedded)
         self._blocks = blocks
 
@@ -192,7 +193,8 @@ class TextEncoder(keras.Model):
     def get_config(self):
         names = (
             "name vocabulary_size hidden_dim num_layers num_heads "
-            "intermediate_dim max_sequence_length dropout block seed"
+            "intermediate_dim max_sequence_length dropout block seed "
+            "embedding_dim fixed_dim embedding_dropout"
         ).split()
         return {
             **{name: getattr(self, name) for name in names},

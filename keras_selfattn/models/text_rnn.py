@@ -6,6 +6,8 @@ Shapes: `B` batch, `T` tokens, `D` model dimension.
 import keras
 from keras import ops
 
+from keras_selfattn.layers.token_embedding import embed_tokens
+
 CELLS = {"gru": keras.layers.GRU, "lstm": keras.layers.LSTM}
 
 
@@ -31,6 +33,10 @@ class TextRNN(keras.Model):
         embedding_dim: int, features of the embeddings; default: `D`.
         dropout: float in [0, 1), before every layer.
         seed: int, seed of the dropouts.
+        fixed_dim: int, features of a second table of embeddings beside the
+            first, which `fit` leaves alone (word vectors). Default: none.
+        embedding_dropout: float in [0, 1), before the first layer; default:
+            `dropout`.
 
     Call arguments:
         inputs: dict of "token_ids", int `(B, T)`, and "padding_mask", bool
@@ -58,6 +64,8 @@ class TextRNN(keras.Model):
         embedding_dim=None,
         dropout=0.1,
         seed=0,
+        fixed_dim=None,
+        embedding_dropout=None,
         **kwargs,
     ):
         # Layers
@@ -71,19 +79,13 @@ class TextRNN(keras.Model):
         if num_layers < 1:
             raise ValueError(f"num_layers must be >= 1, received {num_layers}.")
         dtype = {"dtype": kwargs.pop("dtype", None)}
-        embedding = keras.layers.Embedding(
-            vocabulary_size,
-            embedding_dim or hidden_dim,
-            embeddings_initializer=keras.initializers.RandomNormal(
-                stddev=(embedding_dim or hidden_dim) ** -0.5
-            ),
-            name="token_embedding",
-            **dtype,
-        )
+        rates = [dropout] * num_layers
+        if embedding_dropout is not None:
+            rates[0] = embedding_dropout
         blocks = [
             (
                 keras.layers.Dropout(
-                    dropout, seed=seed + i, name=f"layer_{i}_dropout", **dtype
+                    rate, seed=seed + i, name=f"layer_{i}_dropout", **dtype
                 ),
                 keras.layers.Bidirectional(
                     CELLS[cell](
@@ -96,13 +98,22 @@ class TextRNN(keras.Model):
                     **dtype,
                 ),
             )
-            for i in range(num_layers)
+            for i, rate in enumerate(rates)
         ]
 
         # Functional model
         token_ids = keras.Input((None,), dtype="int32", name="token_ids")
         mask = keras.Input((None,), dtype="bool", name="padding_mask")
-        x = embedding(token_ids)  # (B, T, embedding_dim)
+        x = embed_tokens(
+            token_ids,
+            vocabulary_size,
+            embedding_dim or hidden_dim,
+            fixed_dim,
+            keras.initializers.RandomNormal(
+                stddev=(embedding_dim or hidden_dim) ** -0.5
+            ),
+            **dtype,
+        )
         for layer_dropout, recurrence in blocks:
             x = recurrence(layer_dropout(x), mask=mask)
         real = ops.cast(ops.expand_dims(mask, -1), x.dtype)  # (B, T, 1)
@@ -122,11 +133,13 @@ class TextRNN(keras.Model):
         self.embedding_dim = embedding_dim
         self.dropout = dropout
         self.seed = seed
+        self.fixed_dim = fixed_dim
+        self.embedding_dropout = embedding_dropout
 
     def get_config(self):
         names = (
             "name vocabulary_size hidden_dim num_layers cell embedding_dim "
-            "dropout seed"
+            "dropout seed fixed_dim embedding_dropout"
         ).split()
         return {name: getattr(self, name) for name in names}
 

@@ -1,6 +1,26 @@
-"""Pictures of what a model does; they need matplotlib."""
+"""Pictures of what a model does; all but HTML needs matplotlib.
 
-from keras_selfattn.plots.attention import plot_attention
-from keras_selfattn.plots.growth import plot_growth
+Nothing is imported before it is used.
+"""
 
-__all__ = ["plot_attention", "plot_growth"]
+from importlib import import_module
+
+_HOMES = {
+    "draw_word_weights": "word_weights",
+    "plot_attention": "attention",
+    "plot_growth": "growth",
+    "plot_word_weights": "word_weights",
+    "word_weights_html": "word_weights",
+}
+
+__all__ = sorted(_HOMES)
+
+
+def __getattr__(name):
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
+
+
+def __dir__():
+    return __all__

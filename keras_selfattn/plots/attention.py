@@ -46,7 +46,7 @@ class AttentionFigure(Figure):
     def write_png(self, file):
         """Writes a PNG to a path or an open file."""
         with warnings.catch_warnings():
-            # `_font_families` has warned once, not once for each sign.
+            # `font_families` has warned once, not once for each sign.
             warnings.filterwarnings("ignore", message="Glyph .* missing")
             self.savefig(file, format="png")
 
@@ -100,7 +100,7 @@ def plot_attention(
         layout="constrained",
     )
     panels = figure.subplots(rows, columns, squeeze=False).ravel()
-    families = _font_families((queries.labels or []) + (keys.labels or []))
+    families = font_families((queries.labels or []) + (keys.labels or []))
     limits = {"vmin": 0.0, "vmax": max(float(scores.max()), 1e-9)}
     for head, panel in enumerate(panels):
         if head >= heads:
@@ -217,7 +217,7 @@ def _label(axis, along, name, rotation, families):
     axis.set_label_text(name, fontsize=8)
 
 
-def _font_families(labels):
+def font_families(labels):
     """Matplotlib's own font, and one with Chinese signs if any are there."""
     families = ["DejaVu Sans"]
     if not any(sign > "\u2e7f" for label in labels for sign in label):

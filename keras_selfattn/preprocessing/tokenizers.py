@@ -1,8 +1,8 @@
-"""Text to token ids and back, for models trained with CTC.
+"""Text to token ids and back.
 
-Id 0 is the CTC blank in every vocabulary here; it never stands in encoded
-text. A tokenizer is rebuilt from its JSON config alone, and text is rebuilt
-from the list of its vocabulary alone (`detokenize`), which is what an
+Id 0 is padding, and the CTC blank where there is one; it never stands in
+encoded text. A tokenizer is rebuilt from its JSON config alone, and text is
+rebuilt from the list of its vocabulary alone (`detokenize`), which is what an
 exported file carries to a device.
 """
 
@@ -11,6 +11,9 @@ import binascii
 import io
 
 BLANK = "<blank>"
+# What a translator's vocabulary begins with; SentencePiece's own unknown
+# piece comes next.
+PAD, BOS, EOS = "<pad>", "<s>", "</s>"
 WORD_START = "\u2581"  # SentencePiece's mark of a blank before a piece
 
 
@@ -67,7 +70,8 @@ def tokenizer_from_config(config):
                 'A "sentencepiece" tokenizer config needs "model", the '
                 "SentencePiece model in base64."
             ) from error
-        return SentencePieceTokenizer(proto)
+        options = {k: v for k, v in config.items() if k != "model"}
+        return SentencePieceTokenizer(proto, **options)
     raise ValueError(
         f"Unknown tokenizer type {kind!r}; expected 'characters' or "
         "'sentencepiece'."
@@ -125,7 +129,7 @@ class CharacterTokenizer:
 
 
 class SentencePieceTokenizer:
-    """Subword pieces of a SentencePiece model, ids shifted by one.
+    """Subword pieces of a SentencePiece model, behind a few special tokens.
 
     Loading and decoding need no `sentencepiece` package (the vocabulary is
     read from the model itself); encoding and training do.
@@ -134,6 +138,10 @@ class SentencePieceTokenizer:
 
     Args:
         model_bytes: bytes. A serialised SentencePiece model.
+        special_tokens: str each; they have the ids from 0 on, and the pieces
+            those behind. Default: the CTC blank.
+        keep_unknown: bool. Text without a piece becomes the unknown piece's
+            id; without it, it raises.
 
     Example:
     ```python
@@ -142,18 +150,39 @@ class SentencePieceTokenizer:
     ```
     """
 
-    def __init__(self, model_bytes):
+    def __init__(
+        self, model_bytes, special_tokens=(BLANK,), keep_unknown=False
+    ):
+        special_tokens = tuple(special_tokens)
+        if not special_tokens or not all(map(is_special, special_tokens)):
+            raise ValueError(
+                f"special_tokens={special_tokens}; expected at least one, "
+                "each like '<pad>'."
+            )
         self.model_bytes = bytes(model_bytes)
-        self.vocabulary = [BLANK, *_pieces(self.model_bytes)]
+        self.special_tokens = special_tokens
+        self.keep_unknown = keep_unknown
+        self.vocabulary = [*special_tokens, *_pieces(self.model_bytes)]
         self._processor = None
 
     @classmethod
-    def train(cls, texts, vocabulary_size):
+    def train(
+        cls,
+        texts,
+        vocabulary_size,
+        special_tokens=(BLANK,),
+        keep_unknown=False,
+        character_coverage=1.0,
+    ):
         """A tokenizer whose pieces are learned from texts (unigram model).
 
         Args:
             texts: iterable of str, as they will be encoded (normalised).
-            vocabulary_size: int. Number of ids, the blank included.
+            vocabulary_size: int. Number of ids, the special ones included.
+            special_tokens: as the class has it.
+            keep_unknown: as the class has it.
+            character_coverage: float. Share of the texts' characters that
+                become pieces; the rarest others are unknown.
 
         Returns:
             `SentencePieceTokenizer`.
@@ -164,10 +193,10 @@ class SentencePieceTokenizer:
             sentencepiece.SentencePieceTrainer.train(
                 sentence_iterator=iter(texts),
                 model_writer=proto,
-                vocab_size=vocabulary_size - 1,
+                vocab_size=vocabulary_size - len(special_tokens),
                 model_type="unigram",
                 normalization_rule_name="identity",
-                character_coverage=1.0,
+                character_coverage=character_coverage,
                 unk_id=0,
                 bos_id=-1,
                 eos_id=-1,
@@ -180,37 +209,72 @@ class SentencePieceTokenizer:
                 f"No SentencePiece model of vocabulary_size={vocabulary_size}"
                 f" could be trained on these texts: {error}"
             ) from error
-        return cls(proto.getvalue())
+        return cls(proto.getvalue(), special_tokens, keep_unknown)
 
     @property
     def vocabulary_size(self):
-        """Number of ids, the blank included."""
+        """Number of ids, the special ones included."""
         return len(self.vocabulary)
 
-    def encode(self, text):
-        """Token ids of a text; a character without a piece raises."""
+    @property
+    def unknown_id(self):
+        """Id of the unknown piece."""
+        return self._loaded().unk_id() + len(self.special_tokens)
+
+    def _loaded(self):
         if self._processor is None:
             sentencepiece = _import_sentencepiece()
             self._processor = sentencepiece.SentencePieceProcessor(
                 model_proto=self.model_bytes
             )
-        ids = self._processor.encode(text)
-        if self._processor.unk_id() in ids:
+        return self._processor
+
+    def encode(self, text):
+        """Token ids of a text; without a piece for a character, see above."""
+        processor = self._loaded()
+        ids = processor.encode(text)
+        if not self.keep_unknown and processor.unk_id() in ids:
             known = set("".join(self.vocabulary[1:])) | {" "}
             raise ValueError(
                 f"The text {text!r} holds {sorted(set(text) - known)}, not "
                 "in the SentencePiece model; use normalize_transcript first."
             )
-        return [token_id + 1 for token_id in ids]
+        first = len(self.special_tokens)
+        return [token_id + first for token_id in ids]
+
+    def encode_best(self, text, count):
+        """The likeliest ways to cut a text into pieces, best first.
+
+        Args:
+            text: str.
+            count: int >= 1, most ways.
+
+        Returns:
+            list of (token ids, log-probability of the pieces).
+        """
+        processor = self._loaded()
+        first = len(self.special_tokens)
+        return [
+            (
+                [token_id + first for token_id in ids],
+                sum(map(processor.get_score, ids)),
+            )
+            for ids in processor.nbest_encode(text, nbest_size=count)
+        ]
 
     def decode(self, ids):
-        """Text of token ids; zeros are left out."""
+        """Text of token ids; special ones are left out."""
         return detokenize(ids, self.vocabulary)
 
     def get_config(self):
         """JSON-able dict for `tokenizer_from_config`."""
         model = base64.b64encode(self.model_bytes).decode("ascii")
-        return {"type": "sentencepiece", "model": model}
+        config = {"type": "sentencepiece", "model": model}
+        if self.special_tokens != (BLANK,):
+            config["special_tokens"] = list(self.special_tokens)
+        if self.keep_unknown:
+            config["keep_unknown"] = True
+        return config
 
 
 def _import_sentencepiece():
@@ -231,9 +295,9 @@ def _pieces(proto):
     """
     pieces = []
     try:
-        for field, value in _proto_fields(proto):
+        for field, value in proto_fields(proto):
             if field == 1:
-                piece = next(v for f, v in _proto_fields(value) if f == 1)
+                piece = next(v for f, v in proto_fields(value) if f == 1)
                 pieces.append(piece.decode("utf8"))
     except (IndexError, StopIteration, TypeError, UnicodeError):
         pieces = []
@@ -245,7 +309,7 @@ def _pieces(proto):
     return pieces
 
 
-def _proto_fields(data):
+def proto_fields(data):
     """Yields (field number, value) of a protocol buffer message."""
     position = 0
 

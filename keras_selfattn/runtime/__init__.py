@@ -3,10 +3,14 @@
 from importlib import import_module
 
 _HOMES = {
-    "ModelError": "keras_selfattn.runtime.transcriber",
+    "Classification": "keras_selfattn.decoding.classification",
+    "Classifier": "keras_selfattn.runtime.text_classifier",
+    "ModelError": "keras_selfattn.runtime.model_file",
     "PresetError": "keras_selfattn.runtime.preset_folder",
     "Transcriber": "keras_selfattn.runtime.transcriber",
     "Transcript": "keras_selfattn.runtime.transcriber",
+    "Translation": "keras_selfattn.runtime.translator",
+    "Translator": "keras_selfattn.runtime.translator",
 }
 
 __all__ = sorted(_HOMES)

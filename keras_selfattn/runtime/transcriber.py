@@ -7,7 +7,6 @@ import json
 import math
 import time
 from dataclasses import asdict, dataclass
-from pathlib import Path
 
 import numpy as np
 
@@ -18,10 +17,13 @@ from keras_selfattn.preprocessing.audio import (
     split_at_silence,
 )
 from keras_selfattn.preprocessing.tokenizers import detokenize
-from keras_selfattn.runtime import metadata, preset_folder
+from keras_selfattn.runtime.model_file import (
+    ModelError,
+    ModelFile,
+    model_path,
+    read_metadata,
+)
 
-FORMAT = 1
-MODEL_FILE = "model.tflite"
 REQUIRED = (
     "sampling_rate_hz",
     "vocabulary",
@@ -30,10 +32,6 @@ REQUIRED = (
     "signature",
 )
 MAX_PIECE_SECONDS = 20.0
-
-
-class ModelError(ValueError):
-    """A .tflite file that this runtime cannot run; the message says why."""
 
 
 @dataclass(frozen=True)
@@ -103,18 +101,18 @@ class Transcriber:
     """
 
     def __init__(self, source, num_threads=1):
-        if type(num_threads) is not int or num_threads < 1:
-            raise ValueError(
-                f"num_threads is {num_threads!r}; expected an integer >= 1."
-            )
-        self.path = _model_path(source)
-        self.metadata = _read_metadata(self.path)
+        self.path = model_path(source)
+        self.metadata = read_metadata(self.path, REQUIRED, "speech recogniser")
         self.sampling_rate_hz = int(self.metadata["sampling_rate_hz"])
         self.vocabulary = list(self.metadata["vocabulary"])
         self.frame_seconds = float(self.metadata["frame_seconds"])
         self.min_samples = int(self.metadata["min_samples"])
-        self._run = _signature_runner(
-            self.path, self.metadata["signature"], num_threads
+        self._model = ModelFile(
+            self.path,
+            self.metadata["signature"],
+            ("samples",),
+            ("log_probabilities", "token_ids"),
+            num_threads,
         )
         self._try_out()
 
@@ -169,15 +167,8 @@ class Transcriber:
         missing = self.min_samples - len(samples)
         if missing > 0:
             samples = np.pad(samples, (0, missing))
-        # The interpreter allocates anew only when the length has changed.
-        try:
-            outputs = self._run(samples=samples[np.newaxis])
-        except (RuntimeError, ValueError) as error:
-            raise ModelError(
-                f"{_sentence(self.path, error)} It was given {len(samples)} "
-                f"samples. See what is in it: keras-selfattn lint {self.path}"
-            ) from None
-        return outputs["token_ids"][0], outputs["log_probabilities"][0]
+        outputs = self._model.run(samples=samples)
+        return outputs["token_ids"], outputs["log_probabilities"]
 
     def _try_out(self):
         """Run the shortest input: what the file lacks shows here."""
@@ -213,63 +204,6 @@ class Transcriber:
         ]
         text = detokenize([t["id"] for t in tokens], self.vocabulary).strip()
         return text, words, tokens
-
-
-def _model_path(source):
-    path = Path(source)
-    if path.is_dir():
-        return preset_folder.model_file(path, MODEL_FILE)
-    if not path.is_file():
-        raise ModelError(
-            f"{path} does not exist; expected a .tflite file or a preset "
-            "folder."
-        )
-    return path
-
-
-def _read_metadata(path):
-    try:
-        found = metadata.read(path)
-    except ValueError as error:
-        raise ModelError(_sentence(path, error)) from None
-    if found.get("format", 0) > FORMAT:
-        raise ModelError(
-            f"{path} is written in format {found['format']}; this version "
-            f"reads up to format {FORMAT}. Upgrade: pip install -U "
-            "keras-selfattn."
-        )
-    missing = [key for key in REQUIRED if key not in found]
-    if missing:
-        raise ModelError(
-            f"{path} is no speech recogniser: its metadata lacks "
-            f"{', '.join(missing)}."
-        )
-    return found
-
-
-def _signature_runner(path, signature, num_threads):
-    from ai_edge_litert.interpreter import Interpreter
-
-    try:
-        interpreter = Interpreter(str(path), num_threads=num_threads)
-        runner = interpreter.get_signature_runner(signature)
-    except (ValueError, RuntimeError) as error:
-        raise ModelError(_sentence(path, error)) from None
-    inputs = sorted(runner.get_input_details())
-    outputs = sorted(runner.get_output_details())
-    expected = ["samples"], ["log_probabilities", "token_ids"]
-    if (inputs, outputs) != expected:
-        raise ModelError(
-            f"{path} takes {inputs} and gives {outputs}; expected "
-            f"{expected[0]} and {expected[1]}."
-        )
-    return runner
-
-
-def _sentence(path, error):
-    message = " ".join(str(error).split()).rstrip(".")
-    head = "" if str(path) in message else f"{path} cannot be run: "
-    return f"{head}{message}."
 
 
 def _geometric_mean(values):

@@ -2,5 +2,7 @@
 
 from keras_selfattn.tasks.speech_recognizer import SpeechRecognizer
 from keras_selfattn.tasks.task import Task
+from keras_selfattn.tasks.text_classifier import TextClassifier
+from keras_selfattn.tasks.translator import Translator
 
-__all__ = ["SpeechRecognizer", "Task"]
+__all__ = ["SpeechRecognizer", "Task", "TextClassifier", "Translator"]

@@ -9,6 +9,8 @@ import numpy as np
 from keras import ops
 
 from keras_selfattn.decoding.ctc import emissions, words_with_times
+from keras_selfattn.export.probes import probe_waveforms
+from keras_selfattn.export.signature import Signature
 from keras_selfattn.layers.spec_augment import SpecAugment
 from keras_selfattn.layers.spectral import LogMelSpectrogram
 from keras_selfattn.losses.ctc import ctc_loss
@@ -254,17 +256,63 @@ class SpeechRecognizer(Task):
             results = [result["text"] for result in results]
         return results[0] if single else results
 
-    def export(self, path, quantize="none", **kwargs):
-        """Writes ONE `.tflite`: samples in, token ids out, no Flex.
+    def export_signature(self):
+        return Signature(
+            "transcribe",
+            inputs={"samples": "float32"},
+            outputs={"token_ids": "int32", "log_probabilities": "float32"},
+            agreement="frames emit what Keras emits",
+            decisions="token_ids",
+            lengths="num_samples",
+            # Its output spans 100 dB and more: eight bits cannot hold it.
+            float_layers=("frontend",),
+        )
 
-        Args:
-            path: file to write.
-            quantize: "none", "float16", "dynamic" or "int8".
-            **kwargs: see `keras_selfattn.export.litert.export_litert`.
+    def export_metadata(self):
+        return {
+            "sampling_rate_hz": int(self.sampling_rate_hz),
+            "vocabulary": list(self.tokenizer.vocabulary),
+            "blank_id": 0,
+            "frame_seconds": float(self.frame_seconds),
+            "min_samples": int(self.min_samples),
+        }
 
-        Returns:
-            Report of the file's check against this model.
-        """
-        from keras_selfattn.export.litert import export_litert
+    def export_outputs(self, inputs):
+        """`token_ids`, each at the frame where it starts and 0 elsewhere."""
+        logits = self(inputs, training=False)  # (B, T, V)
+        # argmax of floats has no built-in operator: Keras patches -0.0.
+        best = ops.top_k(logits, 1)[1][..., 0]  # (B, T)
+        previous = ops.pad(best, [[0, 0], [1, 0]])[:, :-1]
+        starts = ops.not_equal(best, previous)  # a blank start is 0 anyway
+        frames = ops.arange(ops.shape(best)[1])
+        valid = self.output_lengths(inputs["num_samples"])
+        starts = ops.logical_and(starts, frames < ops.expand_dims(valid, -1))
+        return {
+            "token_ids": ops.where(starts, best, ops.zeros_like(best)),
+            "log_probabilities": ops.log_softmax(logits, axis=-1),
+        }
 
-        return export_litert(self, path, quantize=quantize, **kwargs)
+    def reference_outputs(self, inputs):
+        # One at a time, as a file runs: a batch would hide a wrong length.
+        (rows,) = self.frame_log_probabilities([inputs["samples"]])
+        emitted = emissions(rows.argmax(axis=-1))
+        return {"token_ids": emitted, "log_probabilities": rows}
+
+    def export_probes(self):
+        waveforms = probe_waveforms(self.sampling_rate_hz, self.min_samples)
+        return [{"samples": waveform} for waveform in waveforms]
+
+    def typical_input(self):
+        length = 10 * self.sampling_rate_hz
+        noise = np.random.default_rng(0).normal(scale=0.1, size=length)
+        return {"samples": noise.astype("float32")}, "10 s of sound"
+
+    def calibration_inputs(self, items):
+        rate, found = self.sampling_rate_hz, []
+        for item in items:
+            is_path = isinstance(item, str) or hasattr(item, "__fspath__")
+            samples = (read_audio if is_path else check_samples)(item, rate)
+            short = max(0, self.min_samples - len(samples))
+            samples = np.pad(samples, (0, short)).astype("float32")
+            found.append({"samples": samples})
+        return found

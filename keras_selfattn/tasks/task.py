@@ -19,7 +19,14 @@ WEIGHTS_FILE = "model.safetensors"
 
 
 def to_config(part):
-    """A registered layer or model as `{"class_name", "config"}`, readable."""
+    """A layer or model as a JSON-able dict.
+
+    Ours as `{"class_name", "config"}`, short and readable; any other as Keras
+    writes it.
+    """
+    registered = keras.saving.get_registered_name(type(part))
+    if not registered.startswith("keras_selfattn>"):
+        return keras.saving.serialize_keras_object(part)
     config = {
         key: value
         for key, value in part.get_config().items()
@@ -29,7 +36,12 @@ def to_config(part):
 
 
 def from_config(config, **kwargs):
-    """Back from `to_config`; `kwargs` (name, dtype) go to the constructor."""
+    """Back from `to_config`; `kwargs` (name, dtype) go to the constructor.
+
+    What is not ours keeps its own.
+    """
+    if "module" in config:
+        return keras.saving.deserialize_keras_object(config)
     name = f"keras_selfattn>{config['class_name']}"
     cls = keras.saving.get_registered_object(name)
     if cls is None:
@@ -37,7 +49,7 @@ def from_config(config, **kwargs):
             f"The config names class {config['class_name']!r}, which this "
             "version of keras_selfattn does not have; use a newer one."
         )
-    return cls(**config["config"], **kwargs)
+    return cls.from_config({**config["config"], **kwargs})
 
 
 def save_weight_file(model, path, dtype="float16"):
@@ -99,7 +111,8 @@ class Task(keras.Model):
     """Abstract: a Keras model that also saves, loads and exports itself.
 
     A subclass defines `task_config()`, the JSON-able arguments of its
-    constructor, and what its users call (`transcribe`, ...).
+    constructor, what its users call (`transcribe`, ...), and, to be exported,
+    what `export.signature` lists.
     """
 
     def task_config(self):
@@ -114,6 +127,30 @@ class Task(keras.Model):
     @classmethod
     def from_config(cls, config, custom_objects=None):
         return cls(**config)
+
+    def export_parts(self):
+        """Signatures beside `export_signature`: none, unless overridden.
+
+        Returns:
+            dict of name to (function of tensors by name that gives a dict of
+            tensors, dict of its inputs' names to (shape, dtype)).
+        """
+        return {}
+
+    def export(self, path, quantize="none", **kwargs):
+        """Writes ONE `.tflite` file of built-in operators, no Flex.
+
+        Args:
+            path: file to write.
+            quantize: "none", "float16", "dynamic" or "int8".
+            **kwargs: see `keras_selfattn.export.litert.export_litert`.
+
+        Returns:
+            Report of the file's check against this model.
+        """
+        from keras_selfattn.export.litert import export_litert
+
+        return export_litert(self, path, quantize=quantize, **kwargs)
 
     def save_preset(self, folder, name=None, **facts):
         """Writes `preset.json` and the float16 weights into `folder`.

@@ -6,14 +6,15 @@ from keras_selfattn.atomic_file import write_atomically
 
 
 def plot_curves(history, path, title="", loss_label="loss"):
-    """Draws losses and error rates by epoch as a PNG.
+    """Draws losses and rates by epoch as a PNG.
 
     An epoch without an entry, or whose entry is not finite, is a gap.
 
     Args:
         history: list of dict, one an epoch, at least one: "epoch", "loss",
-            "dev_loss", and any number of entries whose names end in "wer" or
-            "cer" (parts of one), drawn in a second panel as percentages.
+            "dev_loss", and any number of entries whose names end in "wer",
+            "cer", "accuracy" or "f1" (parts of one; drawn as percentages), or
+            "bleu" or "chrf" (of 100), drawn in a second panel.
         path: PNG file to write.
         title: str.
         loss_label: str, the losses' axis.
@@ -41,11 +42,16 @@ def plot_curves(history, path, title="", loss_label="loss"):
     epochs = [row["epoch"] for row in history]
     found = dict.fromkeys(name for row in history for name in row)
     losses = [name for name in ("loss", "dev_loss") if name in found]
-    rates = [name for name in found if name.endswith(("wer", "cer"))]
+    errors = [name for name in found if name.endswith(("wer", "cer"))]
+    rates = errors or [n for n in found if n.endswith(("accuracy", "f1"))]
     draw(left, losses, 1)
+    scores = [name for name in found if name.endswith(("bleu", "chrf"))]
     draw(right, rates, 100)
+    draw(right, scores, 1)
     left.set(xlabel="epoch", ylabel=loss_label)
-    right.set(xlabel="epoch", ylabel="error rate (%)", ylim=(0, 105))
+    label = "error rate (%)" if errors or not rates else "right (%)"
+    label = "score" if scores else label
+    right.set(xlabel="epoch", ylabel=label, ylim=(0, 105))
     for axes in (left, right):
         axes.xaxis.get_major_locator().set_params(integer=True)
     figure.suptitle(title)

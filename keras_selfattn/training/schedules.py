@@ -63,3 +63,44 @@ class WarmupCosine(keras.optimizers.schedules.LearningRateSchedule):
             "warmup_steps": self.warmup_steps,
             "final_fraction": self.final_fraction,
         }
+
+
+@keras.saving.register_keras_serializable(package="keras_selfattn")
+class WarmupInverseSqrt(keras.optimizers.schedules.LearningRateSchedule):
+    """Linear warm-up to the peak, then down by one over the root of the step.
+
+    It knows no last step, so a training can go on for as long as it likes.
+
+    Reference: Vaswani et al. 2017 (arXiv:1706.03762), section 5.3 ("Noam"),
+    with the peak given in place of `D^-0.5 warmup_steps^-0.5`.
+
+    Args:
+        peak: float > 0, highest learning rate.
+        warmup_steps: int >= 1, steps up to the peak.
+
+    Raises:
+        ValueError: for another peak or number of steps.
+
+    Example:
+        >>> schedule = WarmupInverseSqrt(1e-3, warmup_steps=100)
+        >>> round(float(schedule(399)), 9)
+        0.0005
+    """
+
+    def __init__(self, peak, warmup_steps):
+        if not peak > 0 or warmup_steps < 1:
+            raise ValueError(
+                f"peak={peak}, warmup_steps={warmup_steps}: expected peak > 0 "
+                "and warmup_steps >= 1."
+            )
+        self.peak = peak
+        self.warmup_steps = warmup_steps
+
+    def __call__(self, step):
+        step = ops.cast(step, "float32") + 1
+        rising = step / self.warmup_steps
+        falling = ops.rsqrt(ops.maximum(rising, 1.0))
+        return self.peak * ops.minimum(rising, falling)
+
+    def get_config(self):
+        return {"peak": self.peak, "warmup_steps": self.warmup_steps}

@@ -84,7 +84,7 @@ def task():
     """A recogniser with random weights, on the backend of this process."""
     import keras
 
-    from keras_selfattn.export.verify import probe_waveforms
+    from keras_selfattn.export.probes import probe_waveforms
     from keras_selfattn.models.conformer import ConformerEncoder
     from keras_selfattn.tasks.speech_recognizer import SpeechRecognizer
 
@@ -108,12 +108,40 @@ def task():
 
 
 @pytest.fixture(scope="session")
+def classifier():
+    """A text classifier with random weights and two streams of ids."""
+    import keras
+
+    from keras_selfattn.models.text_encoder import TextEncoder
+    from keras_selfattn.preprocessing.text_tokenizer import TextTokenizer
+    from keras_selfattn.tasks.text_classifier import TextClassifier
+
+    keras.utils.set_random_seed(0)
+    words = ["<padding>", "<unknown>", *(f"w{i}" for i in range(200))]
+    tokenizer = TextTokenizer(words, ngrams={"num_buckets": 300})
+    encoder = TextEncoder(
+        tokenizer.vocabulary_size, 16, 1, 2, 32, embedding_dim=12, fixed_dim=8
+    )
+    task = TextClassifier(
+        ["bad", "so so", "good"], tokenizer, encoder, ["attention", "max"]
+    )
+    random = np.random.default_rng(0)
+    for layer in (
+        encoder.get_layer("fixed_embedding"),
+        task.get_layer("ngram_embedding"),
+    ):
+        shape = layer.embeddings.shape
+        layer.embeddings.assign(random.normal(size=shape))
+    return task
+
+
+@pytest.fixture(scope="session")
 def exported(task, tmp_path_factory):
     """Exports the tiny recogniser, once for each kind: `(path, report)`."""
     if importlib.util.find_spec("tensorflow") is None:
         pytest.skip("the converter needs TensorFlow")
     from keras_selfattn.export.litert import export_litert
-    from keras_selfattn.export.verify import probe_waveforms
+    from keras_selfattn.export.probes import probe_waveforms
 
     folder = tmp_path_factory.mktemp("exported")
     made = {}

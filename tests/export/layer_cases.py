@@ -106,6 +106,10 @@ def call_with_scores(layer, x, mask):
     return layer(x, padding_mask=mask, return_attention_scores=True)
 
 
+def call_masked(layer, x, mask):
+    return layer(x, padding_mask=mask)
+
+
 def call_with_context(layer, x, context, context_mask):
     return layer(x, context, context_padding_mask=context_mask)
 
@@ -199,6 +203,13 @@ CASES = {
         {**FULL, "num_landmarks": 5, "kernel_size": 3},
     ),
     "pooling": Case(layers.AttentionPooling, call=call_with_scores),
+    "pooling_mean": Case(layers.MaskedPooling, {}, call=call_masked),
+    "pooling_max": Case(
+        layers.MaskedPooling, {"kind": "max"}, call=call_masked
+    ),
+    "pooling_sqrt": Case(
+        layers.MaskedPooling, {"kind": "sqrt"}, call=call_masked
+    ),
     "hierarchical": Case(
         layers.HierarchicalAttention,
         {

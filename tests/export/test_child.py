@@ -8,6 +8,7 @@ import pytest
 from keras_selfattn.export import child
 from keras_selfattn.export.child import (
     ExportError,
+    read_examples,
     require_tensorflow,
     run_worker,
     show,
@@ -37,7 +38,7 @@ def speak(tmp_path, monkeypatch):
     return replace
 
 
-def test_gives_job_weights_and_waveforms_and_brings_the_result(speak, task):
+def test_gives_job_weights_and_examples_and_brings_the_result(speak, task):
     folder = speak(
         "job = json.load(open('job.json'))\n"  # it runs in the folder
         "job['backend'] = os.environ['KERAS_BACKEND']\n"
@@ -46,17 +47,27 @@ def test_gives_job_weights_and_waveforms_and_brings_the_result(speak, task):
         "print('other words'); print('progress: half way')"
     )
     lines = []
-    waveforms = [np.arange(3, dtype="float32"), np.zeros(2, "float32")]
-    found = run_worker(task, {"kind": "test"}, folder, waveforms, lines.append)
+    examples = [
+        {"x": np.arange(3, dtype="float32"), "y": np.ones(1)},
+        {"x": np.zeros(2, "float32"), "y": np.ones(2)},
+    ]
+    found = run_worker(task, {"kind": "test"}, folder, examples, lines.append)
     assert found["kind"] == "test"
     assert found["class_name"] == "SpeechRecognizer"
     assert found["module"] == "keras_selfattn.tasks.speech_recognizer"
     assert found["backend"] == "tensorflow"
     assert found["arguments"][1] == "keras_selfattn.export.worker"
     assert lines == ["half way"]
-    with np.load(folder / "waveforms.npz") as archive:
-        found = [archive[key].tolist() for key in archive.files]
-    assert found == [[0, 1, 2], [0, 0]]
+    found = read_examples(folder / "inputs.npz")
+    assert [example["x"].tolist() for example in found] == [[0, 1, 2], [0, 0]]
+    assert [example["y"].tolist() for example in found] == [[1], [1, 1]]
+
+
+def test_examples_keep_their_order(tmp_path):
+    examples = [{"x": np.full(1, i)} for i in range(12)]
+    child.write_examples(tmp_path / "x.npz", examples)
+    found = read_examples(tmp_path / "x.npz")
+    assert [int(example["x"][0]) for example in found] == list(range(12))
 
 
 def test_weights_go_over_exactly(speak, task):

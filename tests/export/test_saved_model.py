@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from keras_selfattn.export import saved_model
-from keras_selfattn.export.child import ExportError
+from keras_selfattn.export.child import ExportError, write_examples
 from keras_selfattn.export.saved_model import export_saved_model
 
 LOAD = """
@@ -65,6 +65,14 @@ def test_a_batch_runs_as_in_keras(task, tmp_path):
             assert not ids[frames:].any()
 
 
+@pytest.mark.slow
+def test_a_text_classifier_is_saved_the_same_way(classifier, tmp_path):
+    if importlib.util.find_spec("tensorflow") is None:
+        pytest.skip("a SavedModel needs TensorFlow")
+    assert export_saved_model(classifier, tmp_path / "text", silent) < 1e-4
+    assert (tmp_path / "text" / "saved_model.pb").is_file()
+
+
 def test_refuses_a_folder_that_holds_something(task, tmp_path):
     (tmp_path / "notes.txt").write_text("mine")
     with pytest.raises(ValueError, match="is there already"):
@@ -78,12 +86,8 @@ def test_refuses_a_folder_that_holds_something(task, tmp_path):
 def test_a_model_that_differs_is_not_written(
     difference, task, tmp_path, monkeypatch
 ):
-    def work(task, job, folder, waveforms, progress):
-        arrays = {}
-        for i in range(len(waveforms)):
-            arrays[f"token_ids/{i}"] = np.zeros(1)
-            arrays[f"log_probabilities/{i}"] = np.zeros((1, 1))
-        np.savez(folder / saved_model.OUTPUTS_FILE, **arrays)
+    def work(task, job, folder, examples, progress):
+        write_examples(folder / saved_model.OUTPUTS_FILE, examples)
 
     monkeypatch.setattr(saved_model, "require_tensorflow", lambda: None)
     monkeypatch.setattr(saved_model, "run_worker", work)

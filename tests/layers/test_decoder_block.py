@@ -298,6 +298,42 @@ def test_keras_file_round_trip(arguments, tmp_path):
     )
 
 
+def test_attention_to_the_context_comes_on_request():
+    layer, inputs = block(), sequences()
+    outputs, scores = layer(
+        inputs,
+        context(),
+        context_padding_mask=CONTEXT_MASK,
+        return_attention_scores=True,
+    )
+    assert scores.shape == (2, 2, 7, 5)
+    np.testing.assert_allclose(
+        to_numpy(outputs), run(layer, inputs, padding_mask=None), atol=1e-5
+    )
+    scores = to_numpy(scores)
+    np.testing.assert_allclose(scores.sum(-1), 1.0, atol=1e-5)
+    assert not scores[0, :, :, 3:].any()
+    cache = {
+        "self": empty_cache(2, 7, 2, 4),
+        "context": layer.cross_attention.context_cache(context()),
+    }
+    step = layer(
+        inputs[:, :2],
+        context_padding_mask=CONTEXT_MASK,
+        cache=cache,
+        cache_index=0,
+        return_attention_scores=True,
+    )
+    np.testing.assert_allclose(to_numpy(step[1]), scores[:, :, :2], atol=1e-5)
+    assert set(step[2]) == {"self", "context"}
+    spec = layer.compute_output_spec(
+        keras.KerasTensor((2, 7, 8)),
+        keras.KerasTensor((2, 5, 6)),
+        return_attention_scores=True,
+    )
+    assert [part.shape for part in spec] == [(2, 7, 8), (2, 2, 7, 5)]
+
+
 def test_the_symbolic_shapes_are_the_real_ones():
     layer = block()
     inputs = keras.Input((None, 8))

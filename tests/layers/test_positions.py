@@ -5,6 +5,7 @@ import pytest
 from keras_selfattn.layers.positions import (
     LearnedPositions,
     SinusoidalPositions,
+    added_positions,
     apply_rotary,
     distances,
     relative_shift,
@@ -59,6 +60,25 @@ def test_learned_positions_are_added():
     np.testing.assert_allclose(
         to_numpy(layer(inputs)), inputs + table, atol=1e-6
     )
+
+
+@pytest.mark.parametrize("layer", [SinusoidalPositions(), LearnedPositions(9)])
+def test_added_positions_go_on_from_an_offset(layer):
+    inputs = sequences()
+    whole = to_numpy(layer(inputs))
+    for offset in (3, keras.ops.convert_to_tensor(3, "int32")):
+        rest = to_numpy(layer(inputs[:, 3:5], offset=offset))
+        np.testing.assert_allclose(rest, whole[:, 3:5], atol=1e-6)
+    late = to_numpy(layer(inputs[:, :1], offset=40))
+    assert np.isfinite(late).all()
+
+
+def test_added_positions_by_name():
+    assert isinstance(added_positions("sinusoidal"), SinusoidalPositions)
+    assert added_positions("learned", 5).max_sequence_length == 5
+    assert added_positions("rotary") is added_positions(None) is None
+    with pytest.raises(ValueError, match="need max_sequence_length"):
+        added_positions("learned")
 
 
 def test_learned_positions_refuse_a_longer_sequence():

@@ -82,6 +82,8 @@ def test_sees_its_neighbourhood_and_nothing_beyond():
         {"filters": 7},
         {"dilations": (1, 3)},
         {"dilations": (1,)},
+        {"embedding_dim": 6},
+        {"fixed_dim": 4},
         {"activation": "tanh"},
     ],
     ids=str,

@@ -89,6 +89,8 @@ def test_padding_content_cannot_change_valid_outputs(kind):
         {"block": {"activation": "relu"}},
         {"block": {"norm": "rms"}},
         {"block": {"norm_first": False}},
+        {"embedding_dim": 6},
+        {"fixed_dim": 4},
     ],
     ids=str,
 )

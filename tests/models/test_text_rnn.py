@@ -92,6 +92,7 @@ def test_each_half_looks_one_way():
         {"num_layers": 1},
         {"cell": "lstm"},
         {"embedding_dim": 6},
+        {"fixed_dim": 4},
     ],
     ids=str,
 )

@@ -153,3 +153,34 @@ def test_detokenize_from_the_vocabulary_alone(pieces):
         detokenize([6], vocabulary)
     with pytest.raises(ValueError, match="id -1 is outside"):
         detokenize([-1], vocabulary)
+
+
+def test_other_special_tokens_come_first():
+    tokenizer = SentencePieceTokenizer.train(
+        WORDS * 20, 40, ("<pad>", "<s>", "</s>"), keep_unknown=True
+    )
+    assert tokenizer.vocabulary[:4] == ["<pad>", "<s>", "</s>", "<unk>"]
+    assert tokenizer.vocabulary_size == 40
+    assert tokenizer.unknown_id == 3
+    ids = tokenizer.encode("lazy \u4f60 dog")
+    assert 3 in ids and min(ids) > 2
+    assert tokenizer.decode(ids) == "lazy dog"
+    config = json.loads(json.dumps(tokenizer.get_config()))
+    assert tokenizer_from_config(config).encode("lazy \u4f60 dog") == ids
+    with pytest.raises(ValueError, match="special_tokens"):
+        SentencePieceTokenizer(tokenizer.model_bytes, ("pad",))
+
+
+def test_the_config_of_a_ctc_tokenizer_is_what_it_was(pieces):
+    assert set(pieces.get_config()) == {"type", "model"}
+
+
+def test_the_best_ways_to_cut_a_text(pieces):
+    found = pieces.encode_best("speech sound", 4)
+    assert len(found) == 4
+    assert found[0][0] == pieces.encode("speech sound")
+    assert len({tuple(ids) for ids, _ in found}) == 4
+    assert all(pieces.decode(ids) == "speech sound" for ids, _ in found)
+    scores = [score for _, score in found]
+    assert scores == sorted(scores, reverse=True)
+    assert scores[0] < 0

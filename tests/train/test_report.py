@@ -39,7 +39,10 @@ def checkout(tmp_path):
         tmp_path / "zoo/index.json": {
             "presets": {"small": {"folder": "asr/small"}}
         },
-        folder / "preset.json": {"files": {"model.tflite": {"sha256": "ab"}}},
+        folder / "preset.json": {
+            "task": "SpeechRecognizer",
+            "files": {"model.tflite": {"sha256": "ab"}},
+        },
         folder / "metrics.json": {"format": 1, "results": [RESULT]},
     }.items():
         path.write_text(json.dumps(content), encoding="utf8")
@@ -88,7 +91,10 @@ def test_a_second_run_writes_nothing(report, checkout):
 
 
 def test_a_figure_of_another_file_is_an_error(report, checkout):
-    other = {"files": {"model.tflite": {"sha256": "cd"}}}
+    other = {
+        "task": "SpeechRecognizer",
+        "files": {"model.tflite": {"sha256": "cd"}},
+    }
     (checkout / "zoo/asr/small/preset.json").write_text(json.dumps(other))
     with pytest.raises(report.ReportError, match="the preset ships cd"):
         report.stale_files(checkout)
@@ -114,6 +120,60 @@ def test_a_result_that_lacks_a_key_is_named(report, checkout):
 def test_bad_markers_are_errors(report, text, message):
     with pytest.raises(report.ReportError, match=message):
         report.fill(text, "README.md", {"results": "x"})
+
+
+def test_classifiers_have_a_table_of_their_own(report, checkout):
+    folder = checkout / "zoo/asr/small"
+    preset = {
+        "task": "TextClassifier",
+        "files": {"model.tflite": {"sha256": "ab"}},
+    }
+    common = ("dataset", "split", "file", "file_sha256", "command")
+    figures = {
+        "examples": 1821,
+        "accuracy": 0.8456,
+        "macro_f1": 0.8451,
+        "seen_in_train": 11,
+        "unseen_accuracy": 0.844,
+    }
+    result = {**{key: RESULT[key] for key in common}, **figures}
+    (folder / "preset.json").write_text(json.dumps(preset))
+    (folder / "metrics.json").write_text(json.dumps({"results": [result]}))
+    (folder / "card.md").write_text(
+        "<!-- report:classification -->\n<!-- /report -->\n"
+    )
+    assert run(report, "--root", checkout).exit_code == 0
+    card = (folder / "card.md").read_text(encoding="utf8")
+    assert "| 1,821 | 84.56 | 84.51 | 11 | 84.40 |" in card
+    assert RESULT["command"] in card
+    assert "84.56" not in (checkout / "README.md").read_text(encoding="utf8")
+    del result["macro_f1"]
+    (folder / "metrics.json").write_text(json.dumps({"results": [result]}))
+    with pytest.raises(report.ReportError, match="macro_f1"):
+        report.stale_files(checkout)
+
+
+def test_classifiers_stand_side_by_side(report):
+    entry = {
+        "dev_accuracy": 0.81,
+        "test_accuracy": 0.9234,
+        "test_macro_f1": 0.9,
+        "steps": 1234,
+        "body_parameters": 34567,
+        "train_seconds": 12.3,
+    }
+    text = report.render_classifiers(
+        {
+            "machine": "a machine",
+            "epochs": 6,
+            "command": "python x",
+            "titles": {"cnn": "CNN"},
+            "sets": {"trec6": {"cnn": entry}},
+        }
+    )
+    assert "| trec6 | CNN | 81.0 | 92.3 | 90.0 | 1,234 | 34,567 | 12 |" in text
+    assert "python x" in text and "6 epochs" in text
+    assert "not been run yet" in report.render_classifiers(None)
 
 
 def test_the_benchmark_table_gives_ratios_to_ours(report):

@@ -47,6 +47,29 @@ def test_draws_losses_left_and_rates_right_with_gaps(tmp_path, drawn):
     )
 
 
+def test_draws_scores_as_they_are(tmp_path, drawn):
+    history = [
+        {"epoch": 0, "loss": 3.0, "dev_bleu": 12.5, "dev_signature": "x"},
+        {"epoch": 1, "loss": 2.0, "dev_bleu": 20.0, "dev_chrf": 40.0},
+    ]
+    plot_curves(history, tmp_path / "curves.png")
+    _, right = drawn[0].axes
+    assert right.get_ylabel() == "score"
+    np.testing.assert_equal(
+        lines(right), {"dev_bleu": [12.5, 20.0], "dev_chrf": [np.nan, 40.0]}
+    )
+
+
+def test_draws_what_is_right_where_no_error_rate_is_given(tmp_path, drawn):
+    history = [{"epoch": 0, "loss": 1.0, "dev_accuracy": 0.5, "dev_f1": 0.25}]
+    plot_curves(history, tmp_path / "curves.png")
+    right = drawn[0].axes[1]
+    np.testing.assert_equal(
+        lines(right), {"dev_accuracy": [50], "dev_f1": [25]}
+    )
+    assert right.get_ylabel() == "right (%)"
+
+
 def test_writes_a_whole_picture_and_nothing_beside_it(tmp_path):
     from matplotlib import pyplot
 

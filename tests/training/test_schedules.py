@@ -4,7 +4,7 @@ import keras
 import numpy as np
 import pytest
 
-from keras_selfattn.training.schedules import WarmupCosine
+from keras_selfattn.training.schedules import WarmupCosine, WarmupInverseSqrt
 
 pytestmark = pytest.mark.backend
 
@@ -63,3 +63,24 @@ def test_an_optimizer_follows_it_and_its_config_brings_it_back():
 def test_steps_that_do_not_fit_are_refused(arguments, message):
     with pytest.raises(ValueError, match=message):
         WarmupCosine(*arguments)
+
+
+@pytest.mark.parametrize("warmup", [1, 10, 4000])
+def test_the_inverse_root_is_noams(warmup):
+    dim = 64
+    schedule = WarmupInverseSqrt((dim * warmup) ** -0.5, warmup)
+    for step in (0, 1, 9, 10, 500, 20000):
+        noam = dim**-0.5 * min((step + 1) ** -0.5, (step + 1) * warmup**-1.5)
+        np.testing.assert_allclose(float(schedule(step)), noam, rtol=1e-5)
+
+
+def test_the_inverse_root_comes_back_from_its_config():
+    schedule = WarmupInverseSqrt(2e-3, 100)
+    twin = WarmupInverseSqrt.from_config(schedule.get_config())
+    assert float(twin(250)) == float(schedule(250)) < 2e-3
+
+
+@pytest.mark.parametrize("peak,warmup", [(0.0, 10), (1e-3, 0)])
+def test_the_inverse_root_needs_a_peak_and_a_warm_up(peak, warmup):
+    with pytest.raises(ValueError, match="expected peak > 0 and warmup"):
+        WarmupInverseSqrt(peak, warmup)

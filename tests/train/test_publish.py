@@ -18,21 +18,21 @@ def test_publishes_a_preset_that_checks_itself(load_script, repository, home):
     pytest.importorskip("tensorflow", reason="the export converts with it")
     golden = repository / "tests/golden/tiny_asr"
     folder = home / "asr/mine"
-    found = load_script("train/publish_asr.py").publish(
+    found = load_script("train/publish.py").publish(
         golden,
         folder,
-        golden / "sample.wav",
+        {"sample": golden / "sample.wav"},
         "none",
         ["asr"],
         description="Random weights.",
         language="en",
         license="Apache-2.0",
     )
-    assert found.text == zoo.describe(golden)["reference"]["text"]
+    assert found["text"] == zoo.describe(golden)["reference"]["text"]
     assert zoo.list_presets() == ["mine"]
     assert zoo.index()["aliases"] == {"asr": "mine"}
     assert zoo.describe("asr")["description"] == "Random weights."
-    assert zoo.check("asr").text == found.text
+    assert zoo.check("asr").text == found["text"]
     # A changed byte is noticed.
     shutil.copy(folder / "sample.wav", folder / "model.tflite")
     with pytest.raises(zoo.PresetError, match="model.tflite"):

@@ -1,0 +1,1 @@
+"""What the `keras-selfattn` command does, a file for each thing."""

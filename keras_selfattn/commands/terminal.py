@@ -1,0 +1,92 @@
+"""How the commands meet a terminal: errors, exit codes, native noise."""
+
+import contextlib
+import os
+import sys
+from pathlib import Path
+
+import typer
+
+from keras_selfattn.preprocessing.text_cleaning import decode_bytes
+
+LONGEST_LINE_BYTES = 16 * 2**20
+
+
+def model_source(preset):
+    """Return the path of a preset's folder, or of a .tflite file.
+
+    Args:
+        preset: str, name or alias of a preset, preset folder, or file.
+    """
+    from keras_selfattn import zoo
+
+    is_model = preset.endswith(".tflite") or Path(preset).is_file()
+    return Path(preset) if is_model else zoo.resolve(preset)
+
+
+def stdin_lines():
+    """Yield each line of stdin, and how many of its bytes are not UTF-8."""
+    if sys.stdin.isatty():
+        print("texts, a line each; end with Ctrl-D:", file=sys.stderr)
+    number = 0
+    while line := sys.stdin.buffer.readline(LONGEST_LINE_BYTES):
+        number += 1
+        if len(line) == LONGEST_LINE_BYTES and not line.endswith(b"\n"):
+            raise ValueError(
+                f"line {number} of stdin is longer than {LONGEST_LINE_BYTES} "
+                "bytes; is it text, a line each?"
+            )
+        yield decode_bytes(line.rstrip(b"\r\n"))
+
+
+def report(path, error):
+    """Print `path: reason` on stderr, on one line."""
+    reason = " ".join(str(error).split())
+    reason = reason.removeprefix(f"{path}").lstrip(": ")
+    print(f"{path}: {reason}", file=sys.stderr)
+
+
+@contextlib.contextmanager
+def user_errors():
+    """Turn what a user can cause into one line on stderr and an exit code."""
+    try:
+        yield
+        sys.stdout.flush()
+    except KeyboardInterrupt:
+        print("interrupted", file=sys.stderr)
+        raise typer.Exit(130) from None
+    except BrokenPipeError:
+        # Python flushes stdout once more at exit; there is no reader left.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        raise typer.Exit(141) from None
+    except (ValueError, ImportError, OSError) as error:
+        message = " ".join(str(error).split())
+        print(f"error: {message}", file=sys.stderr)
+        raise typer.Exit(2) from None
+
+
+@contextlib.contextmanager
+def silent_native_stderr():
+    """Hide what native code (interpreter, decoders) prints on stderr.
+
+    What Python prints there goes on to where it went.
+    """
+    kept, python_stderr = os.dup(2), sys.stderr
+    try:
+        with contextlib.ExitStack() as opened:
+            if python_stderr is sys.__stderr__:
+                sys.stderr = opened.enter_context(
+                    os.fdopen(
+                        os.dup(2),
+                        "w",
+                        buffering=1,
+                        encoding=python_stderr.encoding,
+                        errors=python_stderr.errors,
+                    )
+                )
+            os.dup2(opened.enter_context(open(os.devnull, "w")).fileno(), 2)
+            yield
+    finally:
+        sys.stderr = python_stderr
+        os.dup2(kept, 2)
+        os.close(kept)

@@ -1,0 +1,97 @@
+"""`keras-selfattn transcribe`: sound files to lines of text."""
+
+import os
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from keras_selfattn.commands.terminal import (
+    model_source,
+    report,
+    silent_native_stderr,
+    user_errors,
+)
+from keras_selfattn.progress import FileProgress
+
+AUDIO_SUFFIXES = tuple(
+    ".aif .aiff .au .caf .flac .mp3 .oga .ogg .opus .rf64 .w64 .wav".split()
+)
+
+
+def transcribe(
+    files: Annotated[
+        list[Path],
+        typer.Argument(
+            metavar="FILE",
+            help="Audio files, or folders that are searched for them.",
+        ),
+    ],
+    preset: Annotated[
+        str,
+        typer.Option(
+            metavar="NAME_OR_PATH",
+            help="Preset name or alias, preset folder, or .tflite file.",
+        ),
+    ] = "asr",
+    json: Annotated[
+        bool,
+        typer.Option(
+            "--json",
+            help="Print a JSON object a line: text, words, times, confidence.",
+        ),
+    ] = False,
+    threads: Annotated[
+        int, typer.Option(min=1, help="Threads the interpreter may use.")
+    ] = 1,
+):
+    """Print what is said in each FILE, one line a file.
+
+    A file that cannot be read is reported on stderr and the others are still
+    transcribed; the exit code is then 2.
+    """
+    with user_errors(), silent_native_stderr():
+        from keras_selfattn.runtime.transcriber import Transcriber
+
+        transcriber = Transcriber(model_source(preset), num_threads=threads)
+        paths, failed = audio_files(files)
+        transcribed = 0
+        with FileProgress(len(paths)) as progress:
+            for path in paths:
+                try:
+                    transcript = transcriber.transcribe(path, progress.seconds)
+                except (ValueError, OSError) as error:
+                    progress.next_file()
+                    report(path, error)
+                    failed += 1
+                else:
+                    progress.next_file()
+                    line = transcript.json(path) if json else transcript.text
+                    print(line, flush=True)
+                    transcribed += 1
+        if transcribed + failed > 1:
+            summary = f"{transcribed} transcribed, {failed} failed"
+            print(summary, file=sys.stderr)
+        if failed:
+            raise typer.Exit(2)
+
+
+def audio_files(paths):
+    """Return the files to read, and how many folders have none (reported)."""
+    found, failed = [], 0
+    for path in paths:
+        if not path.is_dir():
+            found.append(path)
+            continue
+        inside = [
+            Path(folder) / name
+            for folder, _, names in os.walk(path)
+            for name in names
+            if name.lower().endswith(AUDIO_SUFFIXES)
+        ]
+        if not inside:
+            report(path, f"no audio files ({' '.join(AUDIO_SUFFIXES)})")
+            failed += 1
+        found += sorted(inside)
+    return found, failed

@@ -1,0 +1,46 @@
+"""What a task says of the file that it exports. Standard library only.
+
+A task that can be exported has, beside `export_signature`:
+
+- `export_metadata()`: dict of JSON-able values that a host must know.
+- `export_outputs(inputs)`: the outputs from a dict of batched tensors, in
+  `keras.ops`; this is what becomes the file.
+- `reference_outputs(inputs)`: the same from arrays of one example, as arrays,
+  by the task's own way of being called; the file is held against it.
+- `export_probes()`: list of dicts of arrays, examples of awkward lengths.
+- `typical_input()`: one example, and what it is ("10 s of sound"), to time.
+- `calibration_inputs(items)`: what int8 sees, from what a user gives.
+
+The arrays of an example have no batch axis.
+"""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Signature:
+    """Name, inputs and outputs of an exported file.
+
+    Args:
+        name: of the signature ("transcribe").
+        inputs: dict of name to dtype; each `(1, length)` in a .tflite file,
+            `(B, length)` in a SavedModel, any length.
+        outputs: dict of name to dtype.
+        agreement: what is counted where file and Keras decide alike.
+        decisions: name of the int output that holds the decisions, or None:
+            the largest of `scores`.
+        scores: name of the output of log-probabilities.
+        lengths: name of an int32 input `(B,)` of a SavedModel, the valid
+            length of each row; a .tflite file takes whole rows. None where
+            padding shows by itself.
+        float_layers: names of layers that are never quantised.
+    """
+
+    name: str
+    inputs: dict
+    outputs: dict
+    agreement: str
+    decisions: str | None = None
+    scores: str = "log_probabilities"
+    lengths: str | None = None
+    float_layers: tuple = ()

@@ -1,0 +1,389 @@
+"""Translation: text in one language in, text in another out.
+
+Shapes: `B` batch, `S` source tokens, `T` target tokens, `N` heads,
+`V` target vocabulary.
+"""
+
+import keras
+import numpy as np
+from keras import ops
+
+from keras_selfattn.decoding.beam_search import beam_search
+from keras_selfattn.export.signature import Signature
+from keras_selfattn.losses.label_smoothing import smoothed_cross_entropy
+from keras_selfattn.models.transformer import Transformer
+from keras_selfattn.preprocessing.tokenizers import tokenizer_from_config
+from keras_selfattn.preprocessing.translation_text import (
+    BOS_ID,
+    EOS_ID,
+    PAD_ID,
+    SPECIAL_TOKENS,
+    cut_lines,
+    join_pieces,
+    source_ids,
+    target_ids,
+)
+from keras_selfattn.tasks.cached_decoding import CachedDecoder
+from keras_selfattn.tasks.task import Task, from_config, to_config
+from keras_selfattn.tasks.translation_graph import (
+    cache_shape,
+    greedy_ids,
+    parts,
+)
+
+LENGTH_MULTIPLE = 16  # of padded sources and caches: few shapes to compile
+
+
+@keras.saving.register_keras_serializable(package="keras_selfattn")
+class Translator(Task):
+    """Text to text, by a Transformer and one or two vocabularies of pieces.
+
+    `compile(optimizer)` is enough: the loss is the cross-entropy of the
+    target's tokens, labels smoothed, in nats a token over the whole batch.
+
+    Reference: Vaswani et al. 2017 (arXiv:1706.03762).
+
+    Args:
+        tokenizer: SentencePieceTokenizer (or its config) whose special
+            tokens are `SPECIAL_TOKENS` (`<pad>`, `<s>`, `</s>`);
+            of both languages, or of the source alone.
+        transformer: Transformer (or its config); default one of small size
+            for the tokenizers.
+        target_tokenizer: the target's, where it has a vocabulary of its own.
+        label_smoothing: float in [0, 1).
+        max_source_tokens: int, a longer line is cut into pieces.
+        max_target_tokens: int, no piece's translation is longer (nor longer
+            than twice the source's tokens and ten).
+
+    Call arguments:
+        inputs: dict of "source_ids", int32 `(B, S)`, padded with 0, and
+            "target_ids", int32 `(B, T)`, which begin with `<s>`.
+        training: bool.
+
+    Returns:
+        logits, float `(B, T, V)`, of the token after each target token.
+
+    Raises:
+        ValueError: where a vocabulary does not fit the Transformer's, or a
+            tokenizer has other special tokens.
+
+    Example:
+        >>> translator = Translator(tokenizer)
+        >>> translator.compile("adamw")
+        >>> translator.fit(
+        ...     {"source_ids": sources, "target_ids": targets}, labels
+        ... )  # labels: the targets one token further
+        >>> translator.translate("A dog runs.")
+    """
+
+    def __init__(
+        self,
+        tokenizer,
+        transformer=None,
+        target_tokenizer=None,
+        label_smoothing=0.1,
+        max_source_tokens=128,
+        max_target_tokens=160,
+        **kwargs,
+    ):
+        # Layers
+        if isinstance(tokenizer, dict):
+            tokenizer = tokenizer_from_config(tokenizer)
+        if isinstance(target_tokenizer, dict):
+            target_tokenizer = tokenizer_from_config(target_tokenizer)
+        sizes = [tokenizer.vocabulary_size, None]
+        if target_tokenizer is not None:
+            sizes[1] = target_tokenizer.vocabulary_size
+        if transformer is None:
+            transformer = Transformer(
+                sizes[0], target_vocabulary_size=sizes[1], name="transformer"
+            )
+        if isinstance(transformer, dict):
+            transformer = from_config(transformer, name="transformer")
+        _check_vocabularies(tokenizer, target_tokenizer, transformer, sizes)
+
+        # Functional model
+        source = keras.Input((None,), dtype="int32", name="source_ids")
+        target = keras.Input((None,), dtype="int32", name="target_ids")
+        logits = transformer(
+            {
+                "source_ids": source,
+                "source_padding_mask": ops.not_equal(source, PAD_ID),
+                "target_ids": target,
+            }
+        )
+        super().__init__(
+            inputs={"source_ids": source, "target_ids": target},
+            outputs=logits,
+            **kwargs,
+        )
+
+        # Config
+        self.tokenizer = tokenizer
+        self.target_tokenizer = target_tokenizer
+        self.transformer = transformer
+        self.label_smoothing = label_smoothing
+        self.max_source_tokens = max_source_tokens
+        self.max_target_tokens = max_target_tokens
+        self._decoder = None
+
+    def task_config(self):
+        return {
+            "tokenizer": self.tokenizer.get_config(),
+            "transformer": to_config(self.transformer),
+            "target_tokenizer": None
+            if self.target_tokenizer is None
+            else self.target_tokenizer.get_config(),
+            "label_smoothing": self.label_smoothing,
+            "max_source_tokens": self.max_source_tokens,
+            "max_target_tokens": self.max_target_tokens,
+        }
+
+    @property
+    def writer(self):
+        """The tokenizer of the target language."""
+        return self.target_tokenizer or self.tokenizer
+
+    def compute_loss(
+        self,
+        x=None,
+        y=None,
+        y_pred=None,
+        sample_weight=None,
+        training=True,
+    ):
+        """Nats a token: summed over the batch, over its tokens."""
+        costs = smoothed_cross_entropy(y, y_pred, self.label_smoothing)
+        tokens = ops.cast(ops.not_equal(y, PAD_ID), "float32")  # (B, T)
+        if sample_weight is not None:
+            weight = ops.cast(sample_weight, "float32")
+            weight = ops.reshape(weight, (-1, 1))
+            costs, tokens = costs * weight, tokens * weight
+        return ops.sum(costs) / ops.maximum(ops.sum(tokens), 1.0)
+
+    def write(self, rows, beam=4, alpha=1.0, no_repeat_ngram=0):
+        """Translates token ids.
+
+        Args:
+            rows: list of lists of source ids, each with the end.
+            beam: see `translate`.
+            alpha: see `translate`.
+            no_repeat_ngram: see `translate`.
+
+        Returns:
+            list of (int32 array of target ids without the end, score).
+        """
+        if self._decoder is None:
+            self._decoder = CachedDecoder(self.transformer)
+        width = _round_up(max(map(len, rows)), LENGTH_MULTIPLE)
+        width = min(width, self.transformer.max_sequence_length or width)
+        # A power of two, so few shapes: what is filled in ends at once.
+        count = 1 << (len(rows) - 1).bit_length()
+        ids = np.full((count, width), PAD_ID, "int32")
+        ids[:, 0] = EOS_ID
+        for row, tokens in enumerate(rows):
+            ids[row, : len(tokens)] = tokens
+        limits = np.ones(count, "int64")
+        limits[: len(rows)] = [self._longest(len(row)) for row in rows]
+        places = _round_up(int(limits.max()), LENGTH_MULTIPLE)
+        state = self._decoder.start(ids, beam, places)
+        results = beam_search(
+            self._decoder.step,
+            state,
+            count,
+            beam,
+            limits,
+            BOS_ID,
+            EOS_ID,
+            alpha,
+            banned_ids=self._banned_ids,
+            no_repeat_ngram=no_repeat_ngram,
+        )
+        return [result[0] for result in results[: len(rows)]]
+
+    @property
+    def _banned_ids(self):
+        return PAD_ID, BOS_ID, self.writer.unknown_id
+
+    @property
+    def _places(self):
+        """Most tokens of a translation."""
+        most = self.max_target_tokens
+        return min(most, self.transformer.max_sequence_length or most)
+
+    @property
+    def _room(self):
+        """Most tokens of a piece of a source."""
+        most = self.max_source_tokens
+        return min(most, self.transformer.max_sequence_length or most)
+
+    def _longest(self, num_source_tokens):
+        return min(2 * num_source_tokens + 10, self._places)
+
+    def translate(
+        self,
+        texts,
+        beam=4,
+        alpha=1.0,
+        no_repeat_ngram=0,
+        details=False,
+        batch_size=32,
+    ):
+        """Text in the other language.
+
+        Args:
+            texts: str, or a list of them. An empty line stays empty. A line
+                of more than `max_source_tokens` tokens is cut into sentences
+                (if need be clauses, words), which are translated one by one
+                and joined with blanks.
+            beam: int >= 1, texts kept while searching; 1 is greedy.
+            alpha: float >= 0, length penalty; see `decoding.beam_search`.
+            no_repeat_ngram: int, so many tokens in a row stand once in a
+                translation; 0 for no such rule.
+            details: bool, return dicts of text, token_ids and score (mean
+                over pieces of log-probability over length penalty).
+            batch_size: int, pieces translated at once.
+
+        Returns:
+            str (or dict with `details`); a list of them for a list.
+
+        Raises:
+            ValueError: for what is not text, or settings out of range.
+        """
+        single = isinstance(texts, str)
+        lines = [texts] if single else list(texts)
+        rows, owners = cut_lines(lines, self.tokenizer, self._room)
+        written = [None] * len(rows)
+        order = sorted(range(len(rows)), key=lambda i: len(rows[i]))
+        for start in range(0, len(order), batch_size):
+            chosen = order[start : start + batch_size]
+            found = self.write(
+                [rows[i] for i in chosen], beam, alpha, no_repeat_ngram
+            )
+            for i, result in zip(chosen, found, strict=True):
+                written[i] = result
+        results = join_pieces(len(lines), owners, written, self.writer)
+        if not details:
+            results = [result["text"] for result in results]
+        return results[0] if single else results
+
+    def attention(self, text, translation=None):
+        """What each written token looked at, for `plots.plot_attention`.
+
+        Args:
+            text: str, the source.
+            translation: str, or None for `translate(text)`.
+
+        Returns:
+            dict of "source_tokens" and "target_tokens" (pieces, with the
+            end) and "scores", float32 `(layers, N, T, S)`.
+        """
+        if translation is None:
+            translation = self.translate(text)
+        source = source_ids(self.tokenizer, text)
+        target = target_ids(self.writer, translation)
+        inputs = {
+            "source_ids": np.array([source], "int32"),
+            "source_padding_mask": np.ones((1, len(source)), bool),
+            "target_ids": np.array([[BOS_ID, *target[:-1]]], "int32"),
+        }
+        weights = self.transformer.attention_scores(inputs)
+        scores = [
+            ops.convert_to_numpy(ops.cast(layer[0], "float32"))
+            for layer in weights
+        ]
+        return {
+            "source_tokens": [self.tokenizer.vocabulary[i] for i in source],
+            "target_tokens": [self.writer.vocabulary[i] for i in target],
+            "scores": np.stack(scores),
+        }
+
+    def export_signature(self):
+        return Signature(
+            "translate",
+            inputs={"source_ids": "int32"},
+            outputs={"token_ids": "int32"},
+            agreement="places hold the token that Keras writes",
+            decisions="token_ids",
+        )
+
+    def export_parts(self):
+        """`encode` and `decode_step`, for a search of one's own."""
+        return parts(self.transformer, self._places)
+
+    def export_metadata(self):
+        return {
+            "tokenizer": self.tokenizer.get_config(),
+            "target_tokenizer": self.target_tokenizer
+            and self.target_tokenizer.get_config(),
+            "max_source_tokens": self._room,
+            "max_target_tokens": self._places,
+            "cache_shape": cache_shape(self.transformer, 1, self._places),
+        }
+
+    def export_outputs(self, inputs):
+        """The greedy translation of a source."""
+        ids = greedy_ids(
+            self.transformer,
+            inputs["source_ids"],
+            self._places,
+            self._banned_ids,
+        )
+        return {"token_ids": ids}
+
+    def reference_outputs(self, inputs):
+        ((ids, _),) = self.write([inputs["source_ids"].tolist()], beam=1)
+        padded = np.pad(ids, (0, self._places - len(ids)))
+        return {"token_ids": padded.astype("int32")}
+
+    def export_probes(self):
+        random = np.random.default_rng(0)
+        lengths = [n for n in (1, 2, 3, 7, 16, 17, 40) if n < self._room]
+        return [
+            {"source_ids": self._random_source(random, length)}
+            for length in [*lengths, self._room]
+        ]
+
+    def _random_source(self, random, length):
+        first = len(SPECIAL_TOKENS)
+        size = self.tokenizer.vocabulary_size
+        ids = random.integers(first, size, length - 1)
+        return np.array([*ids, EOS_ID], "int32")
+
+    def typical_input(self):
+        length = min(20, self._room)
+        source = self._random_source(np.random.default_rng(1), length)
+        return {"source_ids": source}, f"{length} source tokens"
+
+    def calibration_inputs(self, items):
+        return [
+            {"source_ids": np.array(source_ids(self.tokenizer, text), "int32")}
+            for text in items
+        ]
+
+
+def _round_up(length, multiple):
+    return -(-length // multiple) * multiple
+
+
+def _check_vocabularies(tokenizer, target_tokenizer, transformer, sizes):
+    for name, part in (
+        ("tokenizer", tokenizer),
+        ("target_tokenizer", target_tokenizer),
+    ):
+        if part is None:
+            continue
+        begin = tuple(part.vocabulary[: len(SPECIAL_TOKENS)])
+        if begin != SPECIAL_TOKENS:
+            raise ValueError(
+                f"The {name}'s vocabulary begins with {begin}; expected "
+                f"{SPECIAL_TOKENS}: SentencePieceTokenizer.train(..., "
+                "special_tokens=SPECIAL_TOKENS, keep_unknown=True)."
+            )
+    expected = [transformer.vocabulary_size, transformer.target_vocabulary_size]
+    if sizes != expected:
+        raise ValueError(
+            f"The vocabularies (source, target) have {sizes} tokens, but the "
+            f"Transformer was built for {expected} (None: one for both); "
+            "give the tokenizers it was trained with."
+        )

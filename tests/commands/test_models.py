@@ -1,0 +1,109 @@
+"""`keras-selfattn export`, `lint` and `zoo`."""
+
+import json
+import shutil
+
+import pytest
+
+from keras_selfattn import zoo
+from keras_selfattn.export import lint
+from tests.command_line import TINY, run
+
+
+@pytest.fixture(scope="module")
+def text():
+    return json.loads((TINY / "preset.json").read_text())["reference"]["text"]
+
+
+def test_zoo_lists_shows_and_verifies(home, text):
+    first, second = run("zoo", "list").stdout.splitlines()
+    assert second.startswith("tiny_text\ttext-classification\tTextClass")
+    columns = first.split("\t")
+    assert columns[:4] == ["tiny_asr", "asr", "SpeechRecognizer", "en"]
+    assert run("zoo", "card", "asr").stdout.startswith("# tiny_asr\n")
+    result = run("zoo", "verify", "asr")
+    assert result.exit_code == 0
+    assert repr(text) in result.stdout
+
+
+def test_a_text_preset_is_verified_on_its_sentence(home):
+    result = run("zoo", "verify", "text-classification")
+    assert result.exit_code == 0
+    assert "sample gives 'good'" in result.stdout
+
+
+@pytest.mark.parametrize("given", [True, False])
+def test_export_of_texts_to_int8_gets_texts(home, tmp_path, monkeypatch, given):
+    calls = []
+
+    class Task:
+        def export(self, path, quantize, representative):
+            calls.append(representative)
+
+    monkeypatch.setattr(zoo, "load", lambda name: Task())
+    (tmp_path / "texts.txt").write_text("so good\nso bad\n")
+    options = ["--representative", tmp_path / "texts.txt"] if given else []
+    out = tmp_path / "out.tflite"
+    result = run("export", "tiny_text", out, "--quantize", "int8", *options)
+    assert (result.exit_code, result.stdout) == (0, "")
+    sample = zoo.describe("tiny_text")["reference"]["text"]
+    assert calls == [["so good", "so bad"] if given else [sample]]
+
+
+def test_lint_is_silent_on_stdout_where_all_is_built_in():
+    result = run("lint", TINY / "model.tflite")
+    assert (result.exit_code, result.stdout) == (0, "")
+
+
+def test_lint_names_what_it_finds(monkeypatch):
+    finding = lint.Finding("FlexErf", "flex", "encoder/feed_forward")
+    monkeypatch.setattr(lint, "lint", lambda path: [finding])
+    result = run("lint", TINY / "model.tflite")
+    assert result.exit_code == 1
+    for part in ("FlexErf", "encoder/feed_forward"):
+        assert part in result.stdout
+
+
+def test_lint_refuses_another_file(tmp_path):
+    (tmp_path / "model.tflite").write_text("no model")
+    result = run("lint", tmp_path / "model.tflite")
+    assert result.exit_code == 2
+    assert result.stderr.count("\n") == 1
+
+
+@pytest.mark.parametrize("quantize", [None, "float16"])
+def test_export_loads_the_preset_and_exports_it(
+    home, tmp_path, monkeypatch, quantize
+):
+    calls = []
+
+    class Task:
+        def export(self, path, quantize):
+            calls.append((path, quantize))
+
+    monkeypatch.setattr(zoo, "load", lambda name: Task())
+    options = [] if quantize is None else ["--quantize", quantize]
+    out = tmp_path / "out.tflite"
+    result = run("export", "asr", out, *options)
+    assert (result.exit_code, result.stdout) == (0, "")
+    assert calls == [(out, quantize or "none")]
+
+
+@pytest.mark.parametrize("given", [True, False])
+def test_export_to_int8_gets_recordings(home, tmp_path, monkeypatch, given):
+    calls = []
+
+    class Task:
+        def export(self, path, quantize, representative):
+            calls.append((quantize, representative))
+
+    monkeypatch.setattr(zoo, "load", lambda name: Task())
+    recordings = tmp_path / "recordings"
+    recordings.mkdir()
+    shutil.copy(TINY / "sample.wav", recordings / "speech.wav")
+    options = ["--representative", recordings] if given else []
+    out = tmp_path / "out.tflite"
+    result = run("export", TINY, out, "--quantize", "int8", *options)
+    assert (result.exit_code, result.stdout) == (0, "")
+    wanted = recordings / "speech.wav" if given else TINY / "sample.wav"
+    assert calls == [("int8", [wanted])]

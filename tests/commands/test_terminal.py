@@ -1,0 +1,124 @@
+"""How every command ends: interrupted, without a reader, on a full disk."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import typer
+
+from keras_selfattn import zoo
+from keras_selfattn.commands.terminal import (
+    model_source,
+    report,
+    silent_native_stderr,
+    user_errors,
+)
+from tests.command_line import TINY, TINY_TEXT, command
+
+
+def test_a_reader_that_goes_away_gives_no_traceback():
+    files = [TINY / "sample.wav"] * 300
+    child = command("transcribe", *files, "--preset", TINY, "--json")
+    assert child.stdout.readline().startswith('{"file"')
+    child.stdout.close()
+    stderr = child.stderr.read()
+    child.stderr.close()
+    assert child.wait() == 141
+    assert stderr == ""
+
+
+def test_an_interrupt_gives_exit_code_130():
+    files = [TINY / "sample.wav"] * 3000
+    child = command("transcribe", *files, "--preset", TINY)
+    assert child.stdout.readline()
+    child.send_signal(signal.SIGINT)
+    stderr = child.communicate()[1]
+    assert child.returncode == 130
+    assert stderr == "interrupted\n"
+
+
+def test_a_full_disk_is_one_line():
+    if not Path("/dev/full").exists():
+        pytest.skip("needs /dev/full")
+    with open("/dev/full", "w") as full:
+        child = subprocess.run(
+            [sys.executable, "-m", "keras_selfattn.cli"]
+            + ["transcribe", TINY / "sample.wav", "--preset", TINY],
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+    assert child.returncode == 2
+    assert child.stderr.splitlines()[0].startswith("error: ")
+    assert "Traceback" not in child.stderr
+
+
+def test_it_starts_quickly(tmp_path):
+    """The best of three; about 0.3 s where nothing else runs."""
+    best = 60.0
+    for _ in range(3):
+        started = time.perf_counter()
+        child = command("transcribe", TINY / "sample.wav", "--preset", TINY)
+        assert child.communicate()[1] == ""
+        best = min(best, time.perf_counter() - started)
+    assert best < 2.0
+
+
+def test_a_short_text_is_classified_quickly():
+    """The best of three; about 0.3 s where nothing else runs."""
+    best = 60.0
+    for _ in range(3):
+        started = time.perf_counter()
+        child = command("classify", "so good", "--preset", TINY_TEXT)
+        assert child.communicate()[1] == ""
+        best = min(best, time.perf_counter() - started)
+    assert best < 2.0
+
+
+def test_a_model_is_a_name_a_folder_or_a_file(home):
+    folder = home / "asr" / "tiny_asr"
+    for name in ("asr", "tiny_asr", str(folder)):
+        assert model_source(name) == folder
+    file = str(folder / "model.tflite")
+    assert model_source(file) == Path(file)
+    with pytest.raises(zoo.PresetError, match="Nearest: asr"):
+        model_source("asrr")
+
+
+def test_a_report_is_one_line_with_the_path_once(capsys):
+    report("a/b.wav", ValueError("a/b.wav: is\n  empty"))
+    assert capsys.readouterr().err == "a/b.wav: is empty\n"
+
+
+@pytest.mark.parametrize(
+    "error, status, said",
+    [
+        (ValueError("two\nlines"), 2, "error: two lines\n"),
+        (ImportError("no x"), 2, "error: no x\n"),
+        (KeyboardInterrupt(), 130, "interrupted\n"),
+    ],
+)
+def test_what_a_user_can_cause_is_a_line_and_a_status(
+    error, status, said, capsys
+):
+    with pytest.raises(typer.Exit) as ended, user_errors():
+        raise error
+    assert ended.value.exit_code == status
+    assert capsys.readouterr().err == said
+
+
+def test_a_bug_stays_a_traceback():
+    with pytest.raises(ZeroDivisionError), user_errors():
+        _ = 1 / 0
+
+
+def test_native_noise_is_hidden_and_python_is_not(capfd):
+    with silent_native_stderr():
+        os.write(2, b"noise of a library\n")
+        print("said", file=sys.stderr)
+    os.write(2, b"later\n")
+    assert capfd.readouterr().err == "said\nlater\n"

@@ -1,0 +1,95 @@
+"""A translator's file, against the Keras model."""
+
+import numpy as np
+import pytest
+
+from keras_selfattn.preprocessing.translation_text import EOS_ID
+from keras_selfattn.runtime.model_file import ModelError
+from keras_selfattn.runtime.translator import Translator
+from tests.translation_examples import number_pairs
+
+pytestmark = pytest.mark.slow  # the export takes fifteen seconds
+
+TEXTS = [pair.source for pair in number_pairs(12, seed=4)]
+TEXTS += ["", " \u3000", "nine 🎉 two", "ｏｎｅ　two", "one, two. " * 30]
+
+
+@pytest.fixture(scope="module")
+def exported(exported_translator):
+    return exported_translator
+
+
+@pytest.fixture(scope="module")
+def runtime(exported):
+    return Translator(exported[2])
+
+
+def test_the_file_is_built_in_and_writes_keras_tokens(exported):
+    _, _, _, report = exported
+    assert report.not_built_in == []
+    assert report.equal == report.compared > 100
+    assert report.max_abs_difference is None
+    assert "places hold the token that Keras writes;" in str(report)
+    assert report.run_seconds > 0
+
+
+@pytest.mark.parametrize("beam", [1, 3])
+def test_translates_as_keras_token_for_token(exported, runtime, beam):
+    task, pairs, _, _ = exported
+    for pair in pairs:
+        found = runtime.translate(pair.source, beam=beam)
+        assert found.text == pair.target
+        assert found.seconds > 0
+    for text in TEXTS:
+        expected = task.translate(text, beam=beam, details=True)
+        found = runtime.translate(text, beam=beam)
+        assert found.token_ids == expected["token_ids"], text
+        assert found.text == expected["text"]
+    assert runtime.translate("").to_dict()["token_ids"] == []
+
+
+def test_repeats_can_be_forbidden(exported, runtime):
+    task, _, _, _ = exported
+    for text in TEXTS[:6]:
+        expected = task.translate(text, beam=1, no_repeat_ngram=1)
+        assert runtime.translate(text, no_repeat_ngram=1).text == expected
+
+
+def test_the_steps_can_be_driven_from_outside(exported, runtime):
+    from keras_selfattn.runtime.model_file import ModelFile
+
+    task, pairs, path, _ = exported
+    source = np.array([[5, 8, EOS_ID], [7, EOS_ID, 0]], "int32")
+    encode = ModelFile(path, "encode", ["source_ids"], ["context"])
+    context = encode.run_rows(source_ids=source)["context"]
+    shape = runtime.metadata["cache_shape"]
+    assert context.shape[0] == shape[0]
+    assert context.shape[1] == 2
+    assert context.shape[3] == 3
+
+
+@pytest.mark.parametrize("text", [None, 3, b"one"])
+def test_what_is_not_text_is_refused(runtime, text):
+    with pytest.raises(ValueError, match="Expected a text"):
+        runtime.translate(text)
+
+
+def test_another_tasks_file_is_refused(repository, exported):
+    other = repository / "tests/golden/tiny_asr/model.tflite"
+    with pytest.raises(ModelError, match="is no translator"):
+        Translator(other)
+    with pytest.raises(ValueError, match="num_threads is 0"):
+        Translator(exported[2], num_threads=0)
+    with pytest.raises(ModelError, match="does not exist"):
+        Translator("none.tflite")
+
+
+def test_a_saved_model_translates_as_keras(exported, tmp_path):
+    from keras_selfattn.export.saved_model import export_saved_model
+
+    lines = []
+    folder = tmp_path / "numbers"
+    task = exported[0]
+    assert export_saved_model(task, folder, lines.append) is None
+    assert (folder / "saved_model.pb").is_file()
+    assert "224 of 224 decisions as in Keras" in lines[-1]

@@ -1,0 +1,82 @@
+"""Which file of a preset is measured, and what its metrics.json keeps.
+
+Shared by the `evaluate_*.py` scripts.
+"""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+from keras_selfattn import zoo
+from keras_selfattn.atomic_file import write_atomically
+
+
+class EvaluationError(ValueError):
+    """What was asked for cannot be measured; the message says why."""
+
+
+@dataclass(frozen=True)
+class Source:
+    """What is measured.
+
+    Args:
+        file: the .tflite.
+        folder: the preset folder it belongs to, None for a lone .tflite.
+    """
+
+    file: Path
+    folder: Path | None
+
+
+def find_source(preset: str, file: str = "model.tflite") -> Source:
+    """Finds the .tflite named by a preset, a preset folder or its own path.
+
+    Raises:
+        EvaluationError: there is no such file.
+        PresetError: there is no such preset.
+    """
+    if preset.endswith(".tflite"):
+        source = Source(Path(preset), None)
+    else:
+        folder = zoo.resolve(preset)
+        source = Source(folder / file, folder)
+    if not source.file.is_file():
+        raise EvaluationError(f"{source.file}: there is no such file.")
+    return source
+
+
+def parse_set(named: str) -> tuple[str, str]:
+    """Reads `CORPUS:SPLIT`."""
+    corpus, _, split = named.partition(":")
+    if not corpus or not split:
+        raise EvaluationError(
+            f"--set {named}: expected CORPUS:SPLIT, such as fsdd:test."
+        )
+    return corpus, split
+
+
+def check_update(update: bool, limit: int | None, source: Source) -> None:
+    """Refuses to enter what is no measurement of a preset on whole sets."""
+    if update and (limit or source.folder is None):
+        raise EvaluationError(
+            "--update-metrics wants a preset, and whole sets: leave out "
+            "--limit, and give a preset name or folder."
+        )
+
+
+def update_metrics(folder: Path, entries: list[dict]) -> Path:
+    """Replaces or adds entries, by data set, split and file; sorted."""
+
+    def key(entry):
+        return entry["file"], entry["dataset"], entry["split"]
+
+    path = folder / "metrics.json"
+    metrics = {"format": 1, "results": []}
+    if path.is_file():
+        metrics = json.loads(path.read_text(encoding="utf8"))
+    kept = {key(entry): entry for entry in metrics.get("results", [])}
+    kept.update((key(entry), entry) for entry in entries)
+    metrics["results"] = [kept[place] for place in sorted(kept)]
+    text = json.dumps(metrics, indent=2, ensure_ascii=False) + "\n"
+    write_atomically(path, text)
+    return path

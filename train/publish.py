@@ -1,0 +1,143 @@
+"""Puts a trained task into the zoo: float16 weights, file, reference.
+
+    python train/publish.py runs/mine/preset zoo/asr/NAME \
+        --sample sample.wav --quantize dynamic --alias asr \
+        --description "..." --licence Apache-2.0
+
+    python train/publish.py runs/mine/preset zoo/text_classification/NAME \
+        --text "A fine film." --quantize float16 ...
+
+The folder gets `preset.json`, `model.safetensors`, `model.tflite` and, for
+speech, `sample.wav`; `card.md` and `metrics.json` are written by hand and by
+`train/evaluate_*.py`. What is exported are the float16 weights that are kept,
+so that anyone can make the same file again. What the new file answers to the
+sample is the preset's reference, which `zoo.check` compares with.
+"""
+
+import shutil
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from keras_selfattn import zoo
+from keras_selfattn.runtime.preset_folder import write_json
+
+
+def hear(folder, sample):
+    """The reference of a recogniser: text and tokens of a recording.
+
+    Raises:
+        ValueError: the shipped file hears nothing in it.
+    """
+    from keras_selfattn.runtime import Transcriber
+
+    if Path(sample).resolve() != (folder / "sample.wav").resolve():
+        shutil.copyfile(sample, folder / "sample.wav")
+    found = Transcriber(folder / "model.tflite").transcribe(
+        folder / "sample.wav"
+    )
+    if not found.text:
+        raise ValueError(f"{sample}: the new file hears nothing in it.")
+    return {
+        "file": "sample.wav",
+        "text": found.text,
+        "token_ids": found.token_ids,
+    }
+
+
+def classify(folder, text):
+    """The reference of a classifier: label and scores of a text."""
+    from keras_selfattn.runtime import Classifier
+
+    found = Classifier(folder / "model.tflite").classify(text)
+    return {
+        "text": text,
+        "label": found.label,
+        "scores": {name: float(s) for name, s in found.scores.items()},
+    }
+
+
+# Task -> (option that names its sample, what gives the reference).
+REFERENCES = {
+    "SpeechRecognizer": ("sample", hear),
+    "TextClassifier": ("text", classify),
+}
+
+
+def publish(trained, folder, samples, quantize, aliases, **facts):
+    """Writes and seals a preset folder.
+
+    Args:
+        trained: folder that `task.save_preset` wrote.
+        folder: folder to write; its name becomes the preset's.
+        samples: dict; "sample": sound file, or "text": str, that may be given
+            away.
+        quantize: "none", "float16" or "dynamic", of the shipped file.
+        aliases: list of str.
+        **facts: entries of preset.json (description, language, license).
+
+    Returns:
+        dict: the reference, by the shipped file.
+
+    Raises:
+        ValueError: the task has no reference here, or its sample is missing.
+    """
+    from keras_selfattn.tasks.task import Task
+
+    task = zoo.load(trained)
+    kind = type(task).__name__
+    if kind not in REFERENCES:
+        raise ValueError(
+            f"{trained} holds a {kind}; known here: {sorted(REFERENCES)}."
+        )
+    option, refer = REFERENCES[kind]
+    if not samples.get(option):
+        raise ValueError(f"A {kind} is published with --{option}; give it.")
+    folder.mkdir(parents=True, exist_ok=True)
+    if hasattr(task, "sampling_rate_hz"):
+        facts["sampling_rate_hz"] = task.sampling_rate_hz
+    task.save_preset(folder, name=folder.resolve().name, **facts)
+    kept = Task.from_preset_folder(folder)
+    kept.export(folder / "model.tflite", quantize=quantize)
+    reference = refer(folder, samples[option])
+    contents = zoo.seal(folder)
+    contents["reference"] = reference
+    write_json(folder / "preset.json", contents)
+    zoo.seal(folder, aliases)
+    return reference
+
+
+def main(
+    trained: Path,
+    folder: Path,
+    description: Annotated[str, typer.Option(help="one sentence")],
+    licence: Annotated[str, typer.Option(help="of the weights")],
+    sample: Annotated[
+        Path | None, typer.Option(help="WAV that may be given away")
+    ] = None,
+    text: Annotated[str, typer.Option(help="that may be given away")] = "",
+    language: str = "en",
+    quantize: str = "dynamic",
+    alias: Annotated[list[str], typer.Option(help="repeatable")] = (),
+):
+    """Puts the preset folder TRAINED into the zoo as FOLDER."""
+    try:
+        reference = publish(
+            trained,
+            folder,
+            {"sample": sample, "text": text},
+            quantize,
+            list(alias),
+            description=description,
+            language=language,
+            license=licence,
+        )
+    except ValueError as error:
+        typer.echo(f"error: {error}", err=True)
+        raise typer.Exit(2) from None
+    print(f"{folder.name}: {reference}")
+
+
+if __name__ == "__main__":
+    typer.run(main)

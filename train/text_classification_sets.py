@@ -1,0 +1,47 @@
+"""What `train/text_classification.py` learns from: sets of labelled texts."""
+
+from pathlib import Path
+
+import numpy as np
+
+from keras_selfattn.data.text_tables import read_texts, split_by_class
+
+
+def read_sets(args, entries):
+    """The examples of PATH or PATH:SPLIT entries."""
+    found = []
+    for entry in entries:
+        path, _, split = entry.rpartition(":")
+        if Path(entry).exists() or not path:
+            path, split = entry, None
+        found += read_texts(path, split, args.text_column, args.label_column)
+    return found
+
+
+def write_sentences(path, count=40):
+    """Makes a TSV of two classes, told apart by one word of four.
+
+    Returns:
+        path.
+    """
+    generator = np.random.default_rng(0)
+    signs = {"good": ["fine", "lovely"], "bad": ["dull", "poor"]}
+    rows = ["label\ttext"]
+    for i in range(count):
+        label = ("good", "bad")[i % 2]
+        words = list(generator.choice(["the", "film", "is", "so"], 6))
+        words[generator.integers(6)] = generator.choice(signs[label])
+        rows.append(f"{label}\t{' '.join(words)}")
+    path.write_text("\n".join(rows) + "\n", "utf-8")
+    return path
+
+
+def share_out(args, examples):
+    """Training and dev examples where no dev set is named."""
+    if not args.dev_share:
+        return examples, []
+    part = split_by_class(examples, round(1 / args.dev_share), args.seed)
+    return (
+        [e for e, p in zip(examples, part) if p],
+        [e for e, p in zip(examples, part) if not p],
+    )

@@ -1,0 +1,395 @@
+"""Trains a translator: parallel corpora in, a preset folder out.
+
+    python train/translation.py --train multi30k_en-de.tsv.xz:train \
+        --dev multi30k_en-de.tsv.xz:val --out runs/en-de --backend torch
+
+A corpus is TABLE:SPLIT, a table with the columns `split src tgt` (plain or
+.xz), or SOURCE,TARGET, two text files line for line; `--swap` trains the
+other direction. A run can be killed at any moment: the same command goes on
+from the last checkpoint to the same losses. `--smoke` is a few steps on made-up
+sentences. The exact command of each published preset stands in `train/runs/`,
+what was learnt on the way in `train/LOG.md`.
+"""
+
+import json
+import os
+import statistics
+import sys
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Annotated
+
+import typer
+
+SMOKE = {
+    "vocabulary": 40,
+    "hidden_dim": 16,
+    "layers": 1,
+    "heads": 2,
+    "intermediate_dim": 32,
+    "epochs": 1,
+    "warmup_steps": 1,
+    "max_steps": 2,
+    "batch_tokens": 128,
+    "average": 1,
+    "checkpoint_every": 1,
+}
+SCHEDULES = ("inverse-sqrt", "cosine")
+
+
+def say(text):
+    """Prints to stderr at once."""
+    print(text, file=sys.stderr, flush=True)
+
+
+def write_sums(path, count=60):
+    """Makes a table of number words whose translation is digits.
+
+    Returns:
+        its TABLE:SPLIT entry.
+    """
+    import numpy as np
+
+    path.parent.mkdir(parents=True, exist_ok=True)
+    words = "zero one two three four five six seven eight nine".split()
+    generator = np.random.default_rng(0)
+    rows = ["split\tsrc\ttgt"]
+    for _ in range(count):
+        digits = generator.integers(10, size=generator.integers(2, 6))
+        source = " ".join(words[digit] for digit in digits)
+        rows.append(f"train\t{source}\t{' '.join(map(str, digits))}")
+    path.write_text("\n".join(rows) + "\n", "utf-8")
+    return f"{path}:train"
+
+
+def make_tokenizers(args, pairs):
+    """The run's tokenizers: read from its folder, or learned from the pairs.
+
+    Returns:
+        tokenizer of the sources (or of both), and of the targets or None.
+    """
+    from keras_selfattn.atomic_file import write_atomically
+    from keras_selfattn.preprocessing.tokenizers import (
+        SentencePieceTokenizer,
+        tokenizer_from_config,
+    )
+    from keras_selfattn.preprocessing.translation_text import (
+        SPECIAL_TOKENS,
+        normalize_text,
+    )
+
+    path = args.out / "tokenizers.json"
+    if path.is_file():
+        return [
+            config and tokenizer_from_config(config)
+            for config in json.loads(path.read_text("utf-8"))
+        ]
+    sources = [normalize_text(pair.source, "NFKC") for pair in pairs]
+    targets = [normalize_text(pair.target) for pair in pairs]
+    groups = [sources + targets, None]
+    if args.separate_vocabularies:
+        groups = [sources, targets]
+    tokenizers = [
+        texts
+        and SentencePieceTokenizer.train(
+            texts,
+            args.vocabulary,
+            SPECIAL_TOKENS,
+            keep_unknown=True,
+            character_coverage=args.character_coverage,
+        )
+        for texts in groups
+    ]
+    configs = [part and part.get_config() for part in tokenizers]
+    write_atomically(path, json.dumps(configs) + "\n")
+    return tokenizers
+
+
+def build_translator(args, tokenizers):
+    """Builds the model of the arguments, with its first weights."""
+    from keras_selfattn.models import Transformer
+    from keras_selfattn.tasks import Translator
+    from keras_selfattn.tasks.task import load_weight_file
+
+    tokenizer, target_tokenizer = tokenizers
+    transformer = Transformer(
+        tokenizer.vocabulary_size,
+        args.hidden_dim,
+        [args.layers, args.decoder_layers or args.layers],
+        args.heads,
+        args.intermediate_dim,
+        positions=args.positions,
+        target_vocabulary_size=None
+        if target_tokenizer is None
+        else target_tokenizer.vocabulary_size,
+        dropout=args.dropout,
+        block={"activation": args.activation},
+        seed=args.seed,
+        name="transformer",
+    )
+    translator = Translator(
+        tokenizer, transformer, target_tokenizer, args.label_smoothing
+    )
+    if args.init:
+        load_weight_file(translator, args.init)
+        say(f"All parameters start from {args.init}.")
+    return translator
+
+
+class DevSet:
+    """The dev corpora; `scores` translates them anew.
+
+    Args:
+        pairs: list of ParallelExample.
+    """
+
+    def __init__(self, pairs):
+        self.sources = [pair.source for pair in pairs]
+        self.references = [pair.target for pair in pairs]
+
+    def scores(self, translator, beam=1, num_shown=5):
+        """BLEU, chrF and overlap; some translations are printed."""
+        from keras_selfattn.metrics.translation_scores import (
+            translation_scores,
+        )
+
+        if not self.sources:
+            return {}
+        guesses = translator.translate(self.sources, beam=beam, batch_size=64)
+        step = -(-len(guesses) // num_shown)
+        for i in range(0, len(guesses), step):
+            say(f"  {self.sources[i]}\n    = {self.references[i]}")
+            say(f"    > {guesses[i]}")
+        found = translation_scores(guesses, self.references)
+        return {f"dev_{name}": value for name, value in found.items()}
+
+
+def compile_translator(args, translator, total_steps):
+    """AdamW under the chosen schedule; no decay on biases and norms."""
+    from keras_selfattn.training.guarded_adamw import GuardedAdamW
+    from keras_selfattn.training.schedules import (
+        WarmupCosine,
+        WarmupInverseSqrt,
+    )
+
+    if args.schedule == "cosine":
+        rate = WarmupCosine(
+            args.learning_rate,
+            total_steps,
+            min(args.warmup_steps, total_steps - 1),
+        )
+    else:
+        rate = WarmupInverseSqrt(args.learning_rate, args.warmup_steps)
+    optimizer = GuardedAdamW(
+        rate,
+        weight_decay=args.weight_decay,
+        beta_2=0.98,
+        epsilon=1e-9,
+        global_clipnorm=args.clip_norm,
+    )
+    optimizer.exclude_from_weight_decay(var_names=["bias", "gamma", "beta"])
+    translator.compile(optimizer)
+
+
+def run(args):
+    """The whole work of the arguments; see `main`."""
+    import keras
+
+    from keras_selfattn.data.parallel_corpora import (
+        clean_pairs,
+        read_parallel,
+        split_folds,
+        weighted_length,
+    )
+
+    keras.utils.set_random_seed(args.seed)
+    if args.mixed_precision:
+        keras.mixed_precision.set_global_policy("mixed_bfloat16")
+    args.out.mkdir(parents=True, exist_ok=True)
+    if args.smoke:
+        vars(args).update(SMOKE, train=[write_sums(args.out / "sums.tsv")])
+    if args.schedule not in SCHEDULES:
+        raise ValueError(
+            f"--schedule {args.schedule} is unknown; use one of "
+            f"{', '.join(SCHEDULES)}."
+        )
+    if not args.train:
+        raise ValueError("no --train TABLE:SPLIT (nor --smoke) is given.")
+
+    pairs = clean_pairs(
+        read_parallel(args.train, args.swap),
+        max_ratio=args.max_ratio,
+        num_characters=weighted_length,
+    )
+    if not args.folds:
+        train_and_score(args, pairs, read_parallel(args.dev, args.swap))
+        return
+    if args.folds < 2 or args.dev:
+        raise ValueError(
+            f"--folds {args.folds} holds parts of --train out in turn: give "
+            "at least 2, and no --dev."
+        )
+    found = []
+    for fold, (rest, held_out) in enumerate(split_folds(pairs, args.folds)):
+        say(f"Fold {fold}: {len(rest):,} pairs, {len(held_out):,} held out.")
+        keras.utils.clear_session()
+        keras.utils.set_random_seed(args.seed)
+        place = {"out": args.out / f"fold_{fold}"}
+        fold_args = SimpleNamespace(**{**vars(args), **place})
+        found.append(train_and_score(fold_args, rest, held_out))
+    summary = {"folds": args.folds}
+    for name in ("dev_bleu", "dev_bleu_lower", "dev_chrf", "dev_overlap"):
+        values = [scores[name] for scores in found]
+        summary[name] = round(statistics.mean(values), 2)
+        summary[f"{name}_deviation"] = round(statistics.stdev(values), 2)
+    say(json.dumps(summary))
+
+
+def train_and_score(args, pairs, dev_pairs):
+    """Trains on the pairs, into `args.out`; goes on where it was.
+
+    Returns:
+        dict of the last dev scores.
+    """
+    import keras
+
+    from keras_selfattn.data.translation_dataset import TranslationDataset
+    from keras_selfattn.tasks.task import load_weight_file, save_weight_file
+    from keras_selfattn.training.averaging import average_weight_files
+    from keras_selfattn.training.checkpoint import (
+        restore_checkpoint,
+        save_checkpoint,
+    )
+    from keras_selfattn.training.curves import plot_curves
+    from keras_selfattn.training.epoch_runs import (
+        checkpoint_file,
+        count_steps,
+        epoch_file,
+        fit_epoch,
+        keep_arguments,
+    )
+
+    args.out.mkdir(parents=True, exist_ok=True)
+    dev = DevSet(dev_pairs)
+    tokenizers = make_tokenizers(args, pairs)
+    translator = build_translator(args, tokenizers)
+    dataset = TranslationDataset(
+        pairs,
+        *tokenizers,
+        batch_tokens=args.batch_tokens,
+        length_multiple=args.length_multiple,
+        max_tokens=args.max_tokens,
+        segmentations=args.segmentations,
+        seed=args.seed,
+    )
+    total_steps = count_steps(dataset, args.epochs, args.max_steps)
+    say(
+        f"{len(dataset.examples):,} pairs, {dataset.num_target_tokens:,} "
+        f"target tokens, {total_steps:,} steps, "
+        f"{translator.count_params():,} parameters, "
+        f"{keras.backend.backend()}."
+    )
+    compile_translator(args, translator, total_steps)
+
+    name = args.name or args.out.name
+    checkpoint = checkpoint_file(args.out)
+    first_epoch, first_batch, history = 0, 0, []
+    keep_arguments(args.out, vars(args), checkpoint.is_file(), say)
+    if checkpoint.is_file():
+        first_epoch, first_batch, history = restore_checkpoint(
+            checkpoint, translator
+        )
+        say(f"Going on with epoch {first_epoch}, batch {first_batch}.")
+    for epoch in range(first_epoch, args.epochs):
+        row = fit_epoch(
+            translator,
+            dataset,
+            args.out,
+            epoch,
+            first_batch,
+            history,
+            args.checkpoint_every,
+            args.max_steps,
+        )
+        if (epoch + 1) % args.dev_every == 0 or epoch + 1 == args.epochs:
+            row |= dev.scores(translator)
+        say(json.dumps(row))
+        history.append(row)
+        first_batch = 0
+        save_weight_file(translator, epoch_file(args.out, epoch), "float32")
+        save_checkpoint(checkpoint, translator, epoch + 1, 0, history)
+        plot_curves(history, args.out / "curves.png", name, "nats a token")
+
+    # The mean of the last epochs' weights is the result.
+    last = range(max(0, args.epochs - args.average), args.epochs)
+    averaged = args.out / "averaged.safetensors"
+    average_weight_files([epoch_file(args.out, e) for e in last], averaged)
+    load_weight_file(translator, averaged)
+    for beam in dict.fromkeys((1, args.beam)):
+        scores = dev.scores(translator, beam, num_shown=1)
+        row = {"averaged_epochs": list(last), "beam": beam, **scores}
+        say(json.dumps(row))
+    translator.save_preset(args.out / "preset", name=name)
+    say(f"The preset is in {args.out / 'preset'}.")
+    return scores
+
+
+def option(text):
+    """A typer option with its help text."""
+    return typer.Option(help=text)
+
+
+def main(
+    out: Annotated[Path, option("folder of the run")],
+    train: Annotated[list[str], option("TABLE:SPLIT or SRC,TGT")] = (),
+    dev: Annotated[list[str], option("TABLE:SPLIT or SRC,TGT")] = (),
+    swap: Annotated[bool, option("translate target to source")] = False,
+    backend: Annotated[str, option("torch, jax or tensorflow")] = "",
+    name: Annotated[str, option("of the preset; default: of --out")] = "",
+    init: Annotated[str, option("a weight file to start from")] = "",
+    vocabulary: Annotated[int, option("SentencePiece pieces")] = 8000,
+    separate_vocabularies: Annotated[bool, option("one a language")] = False,
+    character_coverage: Annotated[float, option("see SentencePiece")] = 1.0,
+    hidden_dim: int = 128,
+    layers: Annotated[int, option("blocks of the encoder")] = 4,
+    decoder_layers: Annotated[int, option("0: as many")] = 0,
+    heads: int = 4,
+    intermediate_dim: int = 256,
+    positions: Annotated[str, option("sinusoidal, rotary, ...")] = "sinusoidal",
+    activation: Annotated[str, option("relu, gelu, swiglu, ...")] = "relu",
+    dropout: float = 0.3,
+    label_smoothing: float = 0.1,
+    epochs: int = 25,
+    batch_tokens: Annotated[int, option("of the longer side, padded")] = 4096,
+    length_multiple: Annotated[int, option("lengths are padded to")] = 4,
+    max_tokens: Annotated[int, option("longer pairs are left out")] = 128,
+    segmentations: Annotated[int, option("ways to cut a text drawn from")] = 1,
+    max_ratio: Annotated[float, option("of the sides' lengths")] = 4.0,
+    schedule: Annotated[str, option(", ".join(SCHEDULES))] = "inverse-sqrt",
+    learning_rate: Annotated[float, option("highest")] = 2e-3,
+    warmup_steps: int = 1000,
+    weight_decay: float = 0.0001,
+    clip_norm: float = 1.0,
+    dev_every: Annotated[int, option("epochs between two dev scores")] = 1,
+    beam: Annotated[int, option("of the last dev score")] = 4,
+    average: Annotated[int, option("last epochs averaged")] = 5,
+    mixed_precision: Annotated[bool, option("bfloat16 products")] = False,
+    checkpoint_every: Annotated[int, option("steps")] = 200,
+    max_steps: Annotated[int, option("of each epoch; 0: all")] = 0,
+    folds: Annotated[int, option("cross-validation for few data")] = 0,
+    seed: int = 0,
+    smoke: Annotated[bool, option("two steps on made-up sentences")] = False,
+):
+    """Trains a translator; goes on where a killed run stopped."""
+    args = SimpleNamespace(**locals())
+    if backend:
+        os.environ["KERAS_BACKEND"] = backend
+    try:
+        run(args)
+    except (ValueError, FloatingPointError) as error:
+        say(f"error: {error}")
+        raise typer.Exit(2) from error
+
+
+if __name__ == "__main__":
+    typer.run(main)
