@@ -126,7 +126,7 @@ def main(
         Path, typer.Option(help="Where the trainings are kept.")
     ] = Path("runs/text_classification_benchmark"),
     backend: Annotated[str, typer.Option(help="Keras backend.")] = "torch",
-    epochs: Annotated[int, typer.Option(min=1, help="Of every training.")] = 6,
+    epochs: Annotated[int, typer.Option(min=1, help="Of every training.")] = 12,
     json_out: Annotated[
         Path | None, typer.Option("--json", help="Keep the result here.")
     ] = None,

@@ -37,3 +37,23 @@ def test_publishes_a_preset_that_checks_itself(load_script, repository, home):
     shutil.copy(folder / "sample.wav", folder / "model.tflite")
     with pytest.raises(zoo.PresetError, match="model.tflite"):
         zoo.check("asr")
+
+
+@pytest.mark.slow
+def test_publishes_a_classifier_with_a_text_as_its_sample(
+    load_script, repository, home
+):
+    pytest.importorskip("tensorflow", reason="the export converts with it")
+    publish = load_script("train/publish.py").publish
+    golden = repository / "tests/golden/tiny_text"
+    folder = home / "text_classification/mine"
+    facts = {"description": "Random.", "language": "en", "license": "MIT"}
+    with pytest.raises(ValueError, match="is published with --text; give it"):
+        publish(golden, folder, {"sample": "a.wav"}, "none", [], **facts)
+    assert not folder.exists()
+    found = publish(
+        golden, folder, {"text": "a fine film"}, "float16", ["words"], **facts
+    )
+    assert zoo.describe("words")["reference"] == found
+    assert sum(found["scores"].values()) == pytest.approx(1, abs=1e-5)
+    assert zoo.check("words").label == found["label"]
