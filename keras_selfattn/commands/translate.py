@@ -60,7 +60,8 @@ def translate(
                 found = translator.translate(text, beam=beam)
                 if as_json:
                     value = {"source": text, **found.to_dict()}
-                    print(json.dumps(value), flush=True)
+                    line = json.dumps(value, ensure_ascii=False)
+                    print(line, flush=True)
                 else:
                     print(found.text, flush=True)
                 done += 1
