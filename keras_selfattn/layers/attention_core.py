@@ -284,3 +284,28 @@ def projection(layer, name, units, input_dim, use_bias=True):
     )
     dense.build((None, None, input_dim))
     return dense
+
+
+def add_projections(layer, dim, inner_dim, pairs_dim=None, context_dim=None):
+    """Gives an attention layer its four projections and its dropout.
+
+    Args:
+        layer: an attention layer, with `use_bias`, `dropout` and `seed`.
+        dim: int, features of the inputs and outputs.
+        inner_dim: int, features of all query heads.
+        pairs_dim: int, features of all key/value heads; default `inner_dim`.
+        context_dim: int, features of what keys and values are made of;
+            default `dim`.
+    """
+    bias = layer.use_bias
+    pairs_dim, context_dim = pairs_dim or inner_dim, context_dim or dim
+    layer.query = projection(layer, "query", inner_dim, dim, bias)
+    layer.key = projection(layer, "key", pairs_dim, context_dim, bias)
+    layer.value = projection(layer, "value", pairs_dim, context_dim, bias)
+    layer.output_projection = projection(layer, "output", dim, inner_dim, bias)
+    layer.dropout_layer = keras.layers.Dropout(
+        layer.dropout,
+        seed=layer.seed,
+        dtype=layer.dtype_policy,
+        name="dropout",
+    )

@@ -222,3 +222,24 @@ def positions_config(positions):
     if positions is None or isinstance(positions, str | dict):
         return positions
     return keras.saving.serialize_keras_object(positions)
+
+
+def take_positions(layer, positions, head_dim=None):
+    """Gives an attention layer its part; `_part` and `positions` hold it.
+
+    Args:
+        layer: an attention layer that is being made.
+        positions: what `positions_part` takes.
+        head_dim: int to check the part with, or None.
+    """
+    layer._part = positions_part(positions)
+    if layer._part is not None and head_dim is not None:
+        layer._part.check(head_dim)
+    layer.positions = layer._part if isinstance(positions, dict) else positions
+
+
+def build_positions(layer, num_heads, head_dim, dim):
+    """Adds the weights of the layer's part, if it has one."""
+    if layer._part is not None:
+        layer._part.check(head_dim)
+        layer._part.build(layer, num_heads, head_dim, dim)

@@ -11,19 +11,20 @@ from keras import ops
 from keras_selfattn.layers.attention_cache import check_cache
 from keras_selfattn.layers.attention_core import (
     add_biases,
+    add_projections,
     attend,
     check_heads,
     check_rates,
     head_size,
     keys_mask,
     merge_heads,
-    projection,
     score_bias,
     split_heads,
 )
 from keras_selfattn.layers.attention_positions import (
+    build_positions,
     positions_config,
-    positions_part,
+    take_positions,
 )
 from keras_selfattn.layers.masks import as_attention_mask, combine_masks
 
@@ -92,14 +93,9 @@ class MultiHeadCrossAttention(keras.layers.Layer):
         super().__init__(**kwargs)
         check_heads(num_heads, head_dim, num_key_value_heads)
         check_rates(dropout, soft_cap)
-        self._part = positions_part(positions)
-        if self._part is not None and head_dim is not None:
-            self._part.check(head_dim)
+        take_positions(self, positions, head_dim)
         self.num_heads = num_heads
         self.head_dim = head_dim
-        self.positions = (
-            self._part if isinstance(positions, dict) else positions
-        )
         self.dropout = dropout
         self.use_bias = use_bias
         self.seed = seed
@@ -116,22 +112,14 @@ class MultiHeadCrossAttention(keras.layers.Layer):
         dim, context_dim = inputs_shape[-1], context_shape[-1]
         self._head_dim = head_size(dim, self.num_heads, self.head_dim)
         self._num_pairs = self.num_key_value_heads or self.num_heads
-        inner = self.num_heads * self._head_dim
-        inner_pairs = self._num_pairs * self._head_dim
-        bias = self.use_bias
-        self.query = projection(self, "query", inner, dim, bias)
-        self.key = projection(self, "key", inner_pairs, context_dim, bias)
-        self.value = projection(self, "value", inner_pairs, context_dim, bias)
-        self.output_projection = projection(self, "output", dim, inner, bias)
-        if self._part is not None:
-            self._part.check(self._head_dim)
-            self._part.build(self, self.num_heads, self._head_dim, dim)
-        self.dropout_layer = keras.layers.Dropout(
-            self.dropout,
-            seed=self.seed,
-            dtype=self.dtype_policy,
-            name="dropout",
+        add_projections(
+            self,
+            dim,
+            self.num_heads * self._head_dim,
+            self._num_pairs * self._head_dim,
+            context_dim,
         )
+        build_positions(self, self.num_heads, self._head_dim, dim)
 
     def context_cache(self, context):
         """Keys and values of a context, to be used in many calls.

@@ -8,13 +8,13 @@ import keras
 from keras import ops
 
 from keras_selfattn.layers.attention_core import (
+    add_projections,
     attend,
     check_heads,
     check_rates,
     head_size,
     keys_mask,
     merge_heads,
-    projection,
     split_heads,
 )
 
@@ -101,11 +101,7 @@ class LowRankSelfAttention(keras.layers.Layer):
     def build(self, input_shape):
         dim = input_shape[-1]
         inner = self.num_heads * head_size(dim, self.num_heads, self.head_dim)
-        bias = self.use_bias
-        self.query = projection(self, "query", inner, dim, bias)
-        self.key = projection(self, "key", inner, dim, bias)
-        self.value = projection(self, "value", inner, dim, bias)
-        self.output_projection = projection(self, "output", dim, inner, bias)
+        add_projections(self, dim, inner)
 
         def mixture(name):
             return self.add_weight(
@@ -119,12 +115,6 @@ class LowRankSelfAttention(keras.layers.Layer):
         self.key_mixture = mixture("key_mixture")
         if not self.share_projections:
             self.value_mixture = mixture("value_mixture")
-        self.dropout_layer = keras.layers.Dropout(
-            self.dropout,
-            seed=self.seed,
-            dtype=self.dtype_policy,
-            name="dropout",
-        )
 
     def call(
         self,

@@ -8,6 +8,7 @@ import keras
 from keras import ops
 
 from keras_selfattn.layers.attention_core import (
+    add_projections,
     attend,
     check_heads,
     check_rates,
@@ -15,7 +16,6 @@ from keras_selfattn.layers.attention_core import (
     keys_mask,
     masked_softmax,
     merge_heads,
-    projection,
     split_heads,
 )
 from keras_selfattn.layers.masks import combine_masks
@@ -147,11 +147,7 @@ class NystromSelfAttention(keras.layers.Layer):
         dim = input_shape[-1]
         self._head_dim = head_size(dim, self.num_heads, self.head_dim)
         inner = self.num_heads * self._head_dim
-        bias = self.use_bias
-        self.query = projection(self, "query", inner, dim, bias)
-        self.key = projection(self, "key", inner, dim, bias)
-        self.value = projection(self, "value", inner, dim, bias)
-        self.output_projection = projection(self, "output", dim, inner, bias)
+        add_projections(self, dim, inner)
         if self.kernel_size is not None:
             self.convolution = keras.layers.DepthwiseConv1D(
                 self.kernel_size,
@@ -161,12 +157,6 @@ class NystromSelfAttention(keras.layers.Layer):
                 name="convolution",
             )
             self.convolution.build((None, None, self.num_heads))
-        self.dropout_layer = keras.layers.Dropout(
-            self.dropout,
-            seed=self.seed,
-            dtype=self.dtype_policy,
-            name="dropout",
-        )
 
     def _stretches(self, length, padding_mask):
         """Which positions make a landmark: bool `(B|1, M, T)`."""
