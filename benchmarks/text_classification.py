@@ -9,9 +9,9 @@ options: the same words, word vectors and batches in the same order, the same
 number of steps, optimizer and schedule, the same pooling; only what stands
 between embeddings and pooling differs, and has about as many weights. A tenth
 of TREC-6's training questions is its dev set, SST-2 has its own. Told are the
-accuracies of the last epoch on dev and, once, on test, the weights and the
-seconds of training. Trainings run one after another, one thread each; a run
-that was killed goes on.
+accuracies of the last epoch on dev and, once, on test, and the weights; for
+what each costs there is `compare_architectures.py`. Trainings run one after
+another, one thread each; a run that was killed goes on.
 """
 
 import json
@@ -96,7 +96,6 @@ def result_of(out):
         "test_examples": test["examples"],
         "body_parameters": body_parameters(out),
         "steps": len(rows),
-        "train_seconds": sum(json.loads(row)["seconds"] for row in rows),
     }
 
 
@@ -104,7 +103,7 @@ def show(results, console):
     """Prints the table."""
     table = Table(title="Text classifiers under one budget")
     headers = ["set", "architecture", "dev %", "test %", "macro F1 %"]
-    for header in [*headers, "weights of the body", "training s"]:
+    for header in [*headers, "weights of the body"]:
         table.add_column(header)
     for dataset, found in results.items():
         for name, entry in found.items():
@@ -115,7 +114,6 @@ def show(results, console):
                 f"{100 * entry['test_accuracy']:.1f}",
                 f"{100 * entry['test_macro_f1']:.1f}",
                 f"{entry['body_parameters']:,}",
-                f"{entry['train_seconds']:.0f}",
             )
     console.print(table)
 

@@ -51,13 +51,12 @@ def render_classifiers(result: dict | None) -> str:
             f"{100 * entry['test_macro_f1']:.1f}",
             f"{entry['steps']:,}",
             f"{entry['body_parameters']:,}",
-            f"{entry['train_seconds']:.0f}",
         ]
         for dataset, found in result["sets"].items()
         for name, entry in found.items()
     ]
     header = ["data", "architecture", "dev %", "test %", "test macro F1 %"]
-    header += ["steps", "weights without embeddings", "training, s"]
+    header += ["steps", "weights without embeddings"]
     return (
         f"\n{result['machine']}; {result['epochs']} epochs of each.\n\n"
         + table(header, rows, left=2)

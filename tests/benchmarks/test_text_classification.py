@@ -72,7 +72,6 @@ def test_figures_are_read_from_what_a_run_left(benchmark, tmp_path):
         "test_examples": 8,
         "body_parameters": 17,
         "steps": 4,
-        "train_seconds": 6.0,
     }
 
 
