@@ -56,13 +56,21 @@ def user_errors():
         print("interrupted", file=sys.stderr)
         raise typer.Exit(130) from None
     except BrokenPipeError:
-        # Python flushes stdout once more at exit; there is no reader left.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _let_go_of_stdout()
         raise typer.Exit(141) from None
     except (ValueError, ImportError, OSError) as error:
         message = " ".join(str(error).split())
         print(f"error: {message}", file=sys.stderr)
+        try:
+            sys.stdout.flush()
+        except OSError:  # it was stdout that could not be written to
+            _let_go_of_stdout()
         raise typer.Exit(2) from None
+
+
+def _let_go_of_stdout():
+    """Send what stdout still holds to nowhere: Python flushes it at exit."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 @contextlib.contextmanager

@@ -60,8 +60,7 @@ def translate(
                 found = translator.translate(text, beam=beam)
                 if as_json:
                     value = {"source": text, **found.to_dict()}
-                    line = json.dumps(value, ensure_ascii=False)
-                    print(line, flush=True)
+                    print(json.dumps(value), flush=True)
                 else:
                     print(found.text, flush=True)
                 done += 1

@@ -37,7 +37,7 @@ class Classification:
 
     def json(self, text=None):
         """Return `to_dict(text)` as one line of ASCII JSON."""
-        return json.dumps(self.to_dict(text), ensure_ascii=False)
+        return json.dumps(self.to_dict(text))
 
 
 def classification(log_probabilities, labels, tokens, tokenizer):
