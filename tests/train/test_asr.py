@@ -106,7 +106,6 @@ def steps(out):
     ]
 
 
-@pytest.mark.backend
 def test_an_interrupted_run_goes_on_to_the_same_losses(
     asr, tones, tmp_path, monkeypatch
 ):
@@ -144,7 +143,6 @@ def same_weights(one, other):
     return (one / name).read_bytes() == (other / name).read_bytes()
 
 
-@pytest.mark.backend
 def test_a_run_stopped_behind_an_epochs_last_step_goes_on(
     asr, tones, tmp_path, monkeypatch
 ):
@@ -199,7 +197,6 @@ def test_the_loss_goes_down_in_one_epoch_on_twenty_utterances(asr, tmp_path):
     assert after < row["loss"] < before
 
 
-@pytest.mark.backend
 @pytest.mark.slow
 def test_smoke_gives_a_preset_that_loads_and_transcribes(repository, tmp_path):
     screen, stdout = pty.openpty()
