@@ -10,6 +10,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -22,6 +23,10 @@ for name, value in {
     "MPLBACKEND": "agg",
 }.items():
     os.environ.setdefault(name, value)
+
+# The same examples each time, however slow the machine is at the moment.
+settings.register_profile("suite", deadline=None, derandomize=True)
+settings.load_profile("suite")
 
 NO_DATA = (
     "needs recorded speech: set KERAS_SELFATTN_DATA to a folder that holds "

@@ -52,10 +52,10 @@ def test_nothing_stops_the_parser():
 )
 def test_time_grows_with_the_length_only(part):
     text = part.replace("%", " ") * 20_000
-    started = time.perf_counter()
+    started = time.process_time()  # minutes, where it grew with the square
     strip_html(text)
     strip_html(text + ">")
-    assert time.perf_counter() - started < 5
+    assert time.process_time() - started < 30
 
 
 @pytest.mark.parametrize(
