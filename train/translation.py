@@ -69,6 +69,9 @@ def make_tokenizers(args, pairs):
         tokenizer of the sources (or of both), and of the targets or None.
     """
     from keras_selfattn.atomic_file import write_atomically
+    from keras_selfattn.preprocessing.chinese_script import (
+        traditional_to_simplified,
+    )
     from keras_selfattn.preprocessing.tokenizers import (
         SentencePieceTokenizer,
         tokenizer_from_config,
@@ -86,20 +89,25 @@ def make_tokenizers(args, pairs):
         ]
     sources = [normalize_text(pair.source, "NFKC") for pair in pairs]
     targets = [normalize_text(pair.target) for pair in pairs]
-    groups = [sources + targets, None]
-    if args.separate_vocabularies:
-        groups = [sources, targets]
-    tokenizers = [
-        texts
-        and SentencePieceTokenizer.train(
+    simple = traditional_to_simplified() if args.simplify_chinese else None
+
+    def trained(texts, vocabulary, replacements):
+        return SentencePieceTokenizer.train(
             texts,
-            args.vocabulary,
+            vocabulary,
             SPECIAL_TOKENS,
             keep_unknown=True,
             character_coverage=args.character_coverage,
+            replacements=replacements,
         )
-        for texts in groups
-    ]
+
+    if args.target_vocabulary:
+        tokenizers = [
+            trained(sources, args.vocabulary, simple),
+            trained(targets, args.target_vocabulary, None),
+        ]
+    else:
+        tokenizers = [trained(sources + targets, args.vocabulary, simple), None]
     configs = [part and part.get_config() for part in tokenizers]
     write_atomically(path, json.dumps(configs) + "\n")
     return tokenizers
@@ -348,7 +356,8 @@ def main(
     name: Annotated[str, option("of the preset; default: of --out")] = "",
     init: Annotated[str, option("a weight file to start from")] = "",
     vocabulary: Annotated[int, option("SentencePiece pieces")] = 8000,
-    separate_vocabularies: Annotated[bool, option("one a language")] = False,
+    target_vocabulary: Annotated[int, option("0: one for both sides")] = 0,
+    simplify_chinese: Annotated[bool, option("read sources so")] = False,
     character_coverage: Annotated[float, option("see SentencePiece")] = 1.0,
     hidden_dim: int = 128,
     layers: Annotated[int, option("blocks of the encoder")] = 4,

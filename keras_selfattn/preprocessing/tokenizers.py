@@ -142,6 +142,9 @@ class SentencePieceTokenizer:
             those behind. Default: the CTC blank.
         keep_unknown: bool. Text without a piece becomes the unknown piece's
             id; without it, it raises.
+        replacements: a str of characters, and a str of those that are read
+            in their place, of the same length; or None. See
+            `chinese_script.traditional_to_simplified`.
 
     Example:
     ```python
@@ -151,7 +154,11 @@ class SentencePieceTokenizer:
     """
 
     def __init__(
-        self, model_bytes, special_tokens=(BLANK,), keep_unknown=False
+        self,
+        model_bytes,
+        special_tokens=(BLANK,),
+        keep_unknown=False,
+        replacements=None,
     ):
         special_tokens = tuple(special_tokens)
         if not special_tokens or not all(map(is_special, special_tokens)):
@@ -162,6 +169,8 @@ class SentencePieceTokenizer:
         self.model_bytes = bytes(model_bytes)
         self.special_tokens = special_tokens
         self.keep_unknown = keep_unknown
+        self.replacements = replacements and tuple(replacements)
+        self._table = _replacement_table(self.replacements)
         self.vocabulary = [*special_tokens, *_pieces(self.model_bytes)]
         self._processor = None
 
@@ -173,6 +182,7 @@ class SentencePieceTokenizer:
         special_tokens=(BLANK,),
         keep_unknown=False,
         character_coverage=1.0,
+        replacements=None,
     ):
         """A tokenizer whose pieces are learned from texts (unigram model).
 
@@ -183,15 +193,17 @@ class SentencePieceTokenizer:
             keep_unknown: as the class has it.
             character_coverage: float. Share of the texts' characters that
                 become pieces; the rarest others are unknown.
+            replacements: as the class has it.
 
         Returns:
             `SentencePieceTokenizer`.
         """
         sentencepiece = _import_sentencepiece()
+        table = _replacement_table(replacements)
         proto = io.BytesIO()
         try:
             sentencepiece.SentencePieceTrainer.train(
-                sentence_iterator=iter(texts),
+                sentence_iterator=(text.translate(table) for text in texts),
                 model_writer=proto,
                 vocab_size=vocabulary_size - len(special_tokens),
                 model_type="unigram",
@@ -209,7 +221,7 @@ class SentencePieceTokenizer:
                 f"No SentencePiece model of vocabulary_size={vocabulary_size}"
                 f" could be trained on these texts: {error}"
             ) from error
-        return cls(proto.getvalue(), special_tokens, keep_unknown)
+        return cls(proto.getvalue(), special_tokens, keep_unknown, replacements)
 
     @property
     def vocabulary_size(self):
@@ -232,7 +244,7 @@ class SentencePieceTokenizer:
     def encode(self, text):
         """Token ids of a text; without a piece for a character, see above."""
         processor = self._loaded()
-        ids = processor.encode(text)
+        ids = processor.encode(text.translate(self._table))
         if not self.keep_unknown and processor.unk_id() in ids:
             known = set("".join(self.vocabulary[1:])) | {" "}
             raise ValueError(
@@ -259,7 +271,9 @@ class SentencePieceTokenizer:
                 [token_id + first for token_id in ids],
                 sum(map(processor.get_score, ids)),
             )
-            for ids in processor.nbest_encode(text, nbest_size=count)
+            for ids in processor.nbest_encode(
+                text.translate(self._table), nbest_size=count
+            )
         ]
 
     def decode(self, ids):
@@ -274,7 +288,23 @@ class SentencePieceTokenizer:
             config["special_tokens"] = list(self.special_tokens)
         if self.keep_unknown:
             config["keep_unknown"] = True
+        if self.replacements is not None:
+            config["replacements"] = list(self.replacements)
         return config
+
+
+def _replacement_table(replacements):
+    """What `str.translate` takes; empty for None."""
+    if replacements is None:
+        return {}
+    try:
+        before, after = replacements
+        return str.maketrans(before, after)
+    except (TypeError, ValueError):
+        raise ValueError(
+            "replacements must be two str of the same length: characters, "
+            "and those that are read in their place."
+        ) from None
 
 
 def _import_sentencepiece():

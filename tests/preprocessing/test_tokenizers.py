@@ -184,3 +184,23 @@ def test_the_best_ways_to_cut_a_text(pieces):
     scores = [score for _, score in found]
     assert scores == sorted(scores, reverse=True)
     assert scores[0] < 0
+
+
+def test_replacements_are_read_in_place_of_characters():
+    texts = ["ab ba", "AB BA", "aab bba"] * 20
+    tokenizer = SentencePieceTokenizer.train(
+        texts, 8, replacements=("AB", "ab")
+    )
+    assert not set("AB") & set("".join(tokenizer.vocabulary))
+    assert tokenizer.encode("AB Ba") == tokenizer.encode("ab ba")
+    assert tokenizer.encode_best("AB", 3) == tokenizer.encode_best("ab", 3)
+    config = json.loads(json.dumps(tokenizer.get_config()))
+    again = tokenizer_from_config(config)
+    assert again.encode("AB Ba") == tokenizer.encode("ab ba")
+    assert again.get_config() == config
+
+
+@pytest.mark.parametrize("replacements", [("ab", "a"), ("a",), (1, 2)])
+def test_replacements_are_two_texts_of_one_length(pieces, replacements):
+    with pytest.raises(ValueError, match="two str of the same length"):
+        SentencePieceTokenizer(pieces.model_bytes, replacements=replacements)

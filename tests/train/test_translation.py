@@ -158,16 +158,36 @@ def test_two_files_and_separate_vocabularies(translation, tmp_path):
     entry = f"{tmp_path / 'a.en'},{tmp_path / 'a.de'}"
     pairs = read_parallel([entry])
     args = arguments(
-        translation, entry, tmp_path, separate_vocabularies=True, vocabulary=12
+        translation, entry, tmp_path, target_vocabulary=13, vocabulary=12
     )
     tokenizers = translation.make_tokenizers(args, pairs)
     task = translation.build_translator(args, tokenizers)
     assert task.writer is tokenizers[1] is not task.tokenizer
+    assert [part.vocabulary_size for part in tokenizers] == [12, 13]
     # What the run's folder keeps is taken the next time.
     again = translation.make_tokenizers(args, [])
     assert [part.vocabulary for part in again] == [
         part.vocabulary for part in tokenizers
     ]
+
+
+def test_chinese_sources_are_read_in_either_script(translation, tmp_path):
+    pytest.importorskip("opencc")
+    (tmp_path / "a.zh").write_text("我們說\n我们说\n说们\n" * 9, "utf8")
+    (tmp_path / "a.en").write_text("we say\nwe say\nsay\n" * 9, "utf8")
+    entry = f"{tmp_path / 'a.zh'},{tmp_path / 'a.en'}"
+    args = arguments(
+        translation,
+        entry,
+        tmp_path,
+        target_vocabulary=11,
+        vocabulary=9,
+        simplify_chinese=True,
+    )
+    tokenizers = translation.make_tokenizers(args, read_parallel([entry]))
+    assert tokenizers[0].encode("我們說") == tokenizers[0].encode("我们说")
+    assert not {"們", "說"} & set("".join(tokenizers[0].vocabulary))
+    assert tokenizers[1].replacements is None
 
 
 @pytest.mark.parametrize(
