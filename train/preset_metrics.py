@@ -65,10 +65,11 @@ def check_update(update: bool, limit: int | None, source: Source) -> None:
 
 
 def update_metrics(folder: Path, entries: list[dict]) -> Path:
-    """Replaces or adds entries, by data set, split and file; sorted."""
+    """Replaces or adds entries, by file, data set, split and beam; sorted."""
 
     def key(entry):
-        return entry["file"], entry["dataset"], entry["split"]
+        names = [entry[name] for name in ("file", "dataset", "split")]
+        return *names, entry.get("beam", 1)
 
     path = folder / "metrics.json"
     metrics = {"format": 1, "results": []}
