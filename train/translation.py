@@ -290,6 +290,9 @@ def train_and_score(args, pairs, dev_pairs):
         segmentations=args.segmentations,
         seed=args.seed,
     )
+    # Longer lines are cut: what it never saw, it cannot translate.
+    translator.max_source_tokens = dataset.longest_source
+    translator.max_target_tokens = 2 * dataset.longest_source + 10
     total_steps = count_steps(dataset, args.epochs, args.max_steps)
     say(
         f"{len(dataset.examples):,} pairs, {dataset.num_target_tokens:,} "
