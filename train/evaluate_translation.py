@@ -9,8 +9,9 @@ batches at a time, such as those of a run that has no file yet. A set is
 TABLE:SPLIT (columns `split src tgt`) or SOURCE,TARGET (two text files), below
 `--data` where that is given; `--swap` takes it the other way round. Texts go
 in and are compared as the corpus has them: not lower-cased, not tokenized.
-BLEU is told for mixed case and lower-cased, with sacreBLEU's signature.
-`--update-metrics` enters the figures into the preset's metrics.json.
+BLEU is told for mixed case and lower-cased, with sacreBLEU's signature; how
+many of a table's sources also stand in its split "train", and the BLEU of the
+others. `--update-metrics` enters the figures into the preset's metrics.json.
 """
 
 import contextlib
@@ -34,7 +35,10 @@ from rich.table import Table
 
 from keras_selfattn import zoo
 from keras_selfattn.atomic_file import write_atomically
-from keras_selfattn.data.parallel_corpora import read_parallel
+from keras_selfattn.data.parallel_corpora import (
+    read_parallel,
+    read_parallel_table,
+)
 from keras_selfattn.metrics.translation_scores import translation_scores
 from keras_selfattn.progress import make_bar
 from keras_selfattn.runtime import Translator
@@ -49,6 +53,17 @@ def placed(entry, data):
     if data is None:
         return entry
     return ",".join(str(data / part) for part in entry.split(","))
+
+
+def sources_in_train(entry, swap):
+    """The sources of a table's split "train"; none for two files."""
+    table, _, split = entry.rpartition(":")
+    if not table or split == "train":
+        return set()
+    pairs = read_parallel_table(table)
+    if swap:
+        pairs = [pair.swapped() for pair in pairs]
+    return {pair.source for pair in pairs if pair.split == "train"}
 
 
 @contextlib.contextmanager
@@ -97,7 +112,7 @@ def keras_translator(preset, batch_size=32):
     return translate
 
 
-def measure(translate, pairs, beam, other=None):
+def measure(translate, pairs, beam, known=frozenset(), other=None):
     """Translates every source and scores it against the target.
 
     Args:
@@ -105,11 +120,13 @@ def measure(translate, pairs, beam, other=None):
             for progress; gives a list of texts.
         pairs: list of ParallelExample, at least one.
         beam: int.
+        known: set of sources that stand in the training split.
         other: None, or another `translate`, to count equal texts.
 
     Returns:
-        dict of scores, the number of sentences, milliseconds a sentence and
-        "texts", an entry for each pair.
+        dict of scores, the number of sentences, how many of them are known,
+        the BLEU of the others (None without any), milliseconds a sentence
+        and "texts", an entry for each pair.
 
     Raises:
         EvaluationError: there is no pair.
@@ -121,9 +138,17 @@ def measure(translate, pairs, beam, other=None):
     with counting(len(pairs)) as advance:
         guesses = translate(sources, beam, advance)
     seconds = time.perf_counter() - start
+    new = [i for i, source in enumerate(sources) if source not in known]
+    references = [pair.target for pair in pairs]
+    unseen = None
+    if new:
+        found = zip(*((guesses[i], references[i]) for i in new), strict=True)
+        unseen = translation_scores(*found)["bleu"]
     result = {
-        **translation_scores(guesses, [pair.target for pair in pairs]),
+        **translation_scores(guesses, references),
         "sentences": len(pairs),
+        "seen_in_train": len(pairs) - len(new),
+        "unseen_bleu": unseen,
         "beam": beam,
         "milliseconds": 1000 * seconds / len(pairs),
         "texts": [
@@ -160,8 +185,9 @@ def metrics_entry(named, result, file, sha, command):
         "dataset": table.partition(".")[0],
         "split": split,
         "sentences": result["sentences"],
+        "seen_in_train": result["seen_in_train"],
         "beam": result["beam"],
-        **{name: result[name] for name in SCORES},
+        **{name: result[name] for name in (*SCORES, "unseen_bleu")},
         "signature": result["signature"],
         "file": file.name,
         "file_sha256": sha,
@@ -178,12 +204,16 @@ def show(results, title, console):
     table = Table(title=title)
     table.add_column("set")
     headers = ["sentences", "beam", "BLEU", "lower-cased", "chrF"]
-    headers += ["word overlap", "ms a sentence"]
+    headers += ["word overlap", "also in train", "BLEU of the others"]
+    headers.append("ms a sentence")
     for header in headers + (["equal texts"] if compared else []):
         table.add_column(header, justify="right")
     for named, result in results.items():
         row = [named, f"{result['sentences']:,}", str(result["beam"])]
         row += [f"{result[name]:.2f}" for name in SCORES]
+        row.append(f"{result['seen_in_train']:,}")
+        others = result["unseen_bleu"]
+        row.append("" if others is None else f"{others:.2f}")
         row.append(f"{result['milliseconds']:.1f}")
         if compared:
             row.append(f"{result['equal']}/{result['sentences']}")
@@ -257,8 +287,11 @@ def main(
                     "preset name or folder, not a .tflite."
                 )
             other = keras_translator(source.folder)
+        known = {
+            named: sources_in_train(placed(named, data), swap) for named in sets
+        }
         results = {
-            named: measure(translate, found, beam, other)
+            named: measure(translate, found, beam, known[named], other)
             for named, found in pairs.items()
         }
     except (ValueError, ImportError) as error:

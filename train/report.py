@@ -54,6 +54,8 @@ RESULT_KEYS = {
         "bleu",
         "bleu_lower",
         "chrf",
+        "seen_in_train",
+        "unseen_bleu",
         "signature",
     },
 }

@@ -13,9 +13,12 @@ def render_translation(presets: list) -> str:
             f"{result['bleu']:.2f}",
             f"{result['bleu_lower']:.2f}",
             f"{result['chrf']:.2f}",
+            f"{result['seen_in_train']:,}",
+            f"{result['unseen_bleu']:.2f}",
         ]
 
     header = ["sentences", "beam", "BLEU", "BLEU, lower-cased", "chrF"]
+    header += ["also in train", "BLEU of the others"]
     text = measured(presets, "Translator", header, figures)
     signatures = sorted(
         {

@@ -58,11 +58,27 @@ def test_scores_are_those_of_the_translations(evaluate):
         evaluate.measure(digits, [], 3)
 
 
+def test_what_stands_in_train_is_counted_apart(evaluate, tmp_path):
+    pairs = number_pairs(30)
+    known = {pair.source for pair in pairs[-3:]}
+    result = evaluate.measure(digits, pairs, 3, known)
+    assert result["seen_in_train"] == 3
+    assert result["unseen_bleu"] == 100  # the wrong one is among the known
+    everything = {pair.source for pair in pairs}
+    assert evaluate.measure(digits, pairs, 3, everything)["unseen_bleu"] is None
+    table = tmp_path / "t.tsv"
+    table.write_text(TABLE + "train\tsix\t6\n", "utf8")
+    assert evaluate.sources_in_train(f"{table}:test", False) == {"six"}
+    assert evaluate.sources_in_train(f"{table}:test", True) == {"6"}
+    assert evaluate.sources_in_train(f"{table}:train", False) == set()
+    assert evaluate.sources_in_train("a.en,a.de", False) == set()
+
+
 def test_other_texts_are_counted_and_kept(evaluate):
     def other(texts, beam, advance):
         return ["1", *digits(texts, beam, advance)[1:]]
 
-    result = evaluate.measure(digits, number_pairs(30), 3, other)
+    result = evaluate.measure(digits, number_pairs(30), 3, other=other)
     assert result["equal"] == 29
     assert [text.get("other") for text in result["texts"][:2]] == ["1", None]
 

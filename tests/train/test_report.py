@@ -163,6 +163,8 @@ def test_translators_have_a_table_of_their_own(report, checkout):
         "bleu": 39.118,
         "bleu_lower": 40.0,
         "chrf": 61.25,
+        "seen_in_train": 95,
+        "unseen_bleu": 38.0,
         "signature": "nrefs:1|case:mixed",
     }
     (folder / "preset.json").write_text(json.dumps(preset))
@@ -172,7 +174,7 @@ def test_translators_have_a_table_of_their_own(report, checkout):
     )
     assert run(report, "--root", checkout).exit_code == 0
     card = (folder / "card.md").read_text(encoding="utf8")
-    assert "| 1,000 | 4 | 39.12 | 40.00 | 61.25 |" in card
+    assert "| 1,000 | 4 | 39.12 | 40.00 | 61.25 | 95 | 38.00 |" in card
     assert "`nrefs:1|case:mixed`" in card and RESULT["command"] in card
     del result["beam"]
     (folder / "metrics.json").write_text(json.dumps({"results": [result]}))
