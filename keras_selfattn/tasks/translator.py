@@ -27,6 +27,7 @@ from keras_selfattn.tasks.cached_decoding import CachedDecoder
 from keras_selfattn.tasks.task import Task, from_config, to_config
 from keras_selfattn.tasks.translation_graph import (
     cache_shape,
+    compare_parts,
     greedy_ids,
     parts,
 )
@@ -310,6 +311,14 @@ class Translator(Task):
     def export_parts(self):
         """`encode` and `decode_step`, for a search of one's own."""
         return parts(self.transformer, self._places)
+
+    def compare_parts(self, opened):
+        source = self.typical_input()[0]["source_ids"]
+        ((target, _),) = self.write([source.tolist()], beam=1)
+        target = np.append(target, EOS_ID)[: self._places]
+        return compare_parts(
+            self.transformer, opened, source, target, self._places
+        )
 
     def export_metadata(self):
         return {

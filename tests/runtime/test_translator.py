@@ -61,8 +61,8 @@ def test_the_file_is_built_in_and_writes_keras_tokens(exported):
     _, _, _, report = exported
     assert report.not_built_in == []
     assert report.equal == report.compared > 100
-    assert report.max_abs_difference is None
-    assert "places hold the token that Keras writes;" in str(report)
+    assert report.max_abs_difference < 1e-4  # of `decode_step`
+    assert "places hold the token that Keras writes (log-" in str(report)
     assert report.run_seconds > 0
 
 
