@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
-from keras_selfattn.data.text_corpora import TextExample
+from keras_selfattn.data.text_tables import TextExample
 
 TABLE = (
     "split\tlabel\ttext\n"
