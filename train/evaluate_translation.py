@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from evaluation import LimitOption, user_errors
 
 
 def placed(entry, data):
@@ -75,9 +76,7 @@ def main(
     beam: Annotated[int, typer.Option(min=1, help="1 is greedy.")] = 4,
     alpha: Annotated[float, typer.Option(help="Length penalty.")] = 1.0,
     no_repeat_ngram: Annotated[int, typer.Option(help="0: no rule.")] = 0,
-    limit: Annotated[
-        int | None, typer.Option(min=1, help="Only the first N of each set.")
-    ] = None,
+    limit: LimitOption = None,
     batch_size: Annotated[int, typer.Option(min=1)] = 32,
     backend: Annotated[str, typer.Option(help="torch, jax, tensorflow")] = "",
     json_out: Annotated[
@@ -93,7 +92,7 @@ def main(
     from keras_selfattn.tasks import Translator
 
     results = {}
-    try:
+    with user_errors():
         translator = zoo.load(preset)
         if not isinstance(translator, Translator):
             raise ValueError(
@@ -109,9 +108,6 @@ def main(
                 alpha=alpha,
                 no_repeat_ngram=no_repeat_ngram,
             )
-    except (ValueError, ImportError) as error:
-        typer.echo(f"error: {error}", err=True)
-        raise typer.Exit(2) from None
     for named, result in results.items():
         figures = {k: v for k, v in result.items() if k != "texts"}
         typer.echo(f"{named}\t{json.dumps(figures)}")

@@ -84,13 +84,6 @@ def test_limits_and_wrong_sets_are_named(evaluate, data):
         evaluate.measure(Guesser(), odd, np.zeros(1, bool))
 
 
-def test_the_kept_command_names_no_folder_of_this_machine(evaluate):
-    assert evaluate.command_line("mine", ["a:b"], "model.tflite") == (
-        "python train/evaluate_text_classification.py --data "
-        "$KERAS_SELFATTN_DATA/classification --preset mine --set a:b"
-    )
-
-
 def test_prints_and_keeps_reports(evaluate, data, monkeypatch):
     file = data / "model.tflite"
     file.write_bytes(b"x")
