@@ -14,7 +14,6 @@ many of a table's sources also stand in its split "train", and the BLEU of the
 others. `--update-metrics` enters the figures into the preset's metrics.json.
 """
 
-import contextlib
 import json
 import os
 import shlex
@@ -24,14 +23,25 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from evaluation import (
+    MODEL,
+    FileOption,
+    LimitOption,
+    PresetOption,
+    UpdateOption,
+    command_line,
+    measure_all,
+    show,
+    user_errors,
+    wide_console,
+)
 from preset_metrics import (
     EvaluationError,
     check_update,
     find_source,
+    keras_task,
     update_metrics,
 )
-from rich.console import Console
-from rich.table import Table
 
 from keras_selfattn import zoo
 from keras_selfattn.atomic_file import write_atomically
@@ -40,10 +50,10 @@ from keras_selfattn.data.parallel_corpora import (
     read_parallel_table,
 )
 from keras_selfattn.metrics.translation_scores import translation_scores
-from keras_selfattn.progress import make_bar
 from keras_selfattn.runtime import Translator
 from keras_selfattn.runtime.preset_folder import sha256
 
+SCRIPT = "train/evaluate_translation.py"
 DATA = "$KERAS_SELFATTN_DATA/translation"
 SCORES = ("bleu", "bleu_lower", "chrf", "overlap")
 
@@ -66,17 +76,6 @@ def sources_in_train(entry, swap):
     return {pair.source for pair in pairs if pair.split == "train"}
 
 
-@contextlib.contextmanager
-def counting(total):
-    """Gives a function that counts on a bar, where stderr is a terminal."""
-    if not sys.stderr.isatty():
-        yield lambda count=1: None
-        return
-    with make_bar("sentences") as bar:
-        task = bar.add_task("sentences", total=total)
-        yield lambda count=1: bar.advance(task, count)
-
-
 def file_translator(file):
     """Lines to translations by a .tflite, one line at a time."""
     translator = Translator(file, num_threads=1)
@@ -91,15 +90,12 @@ def file_translator(file):
     return translate
 
 
-def keras_translator(preset, batch_size=32):
-    """Lines to translations by the Keras weights of a preset, in batches."""
+def keras_translator(task, batch_size=32):
+    """Lines to translations by a Keras task, in batches."""
     from keras_selfattn import tasks
 
-    task = zoo.load(preset)
     if not isinstance(task, tasks.Translator):
-        raise EvaluationError(
-            f"{preset} is a {type(task).__name__}, no Translator."
-        )
+        raise EvaluationError(f"A {type(task).__name__} is no Translator.")
 
     def translate(texts, beam, advance):
         found = []
@@ -112,16 +108,19 @@ def keras_translator(preset, batch_size=32):
     return translate
 
 
-def measure(translate, pairs, beam, known=frozenset(), other=None):
+def measure(
+    translate, pairs, beam, known=frozenset(), other=None, advance=None
+):
     """Translates every source and scores it against the target.
 
     Args:
         translate: takes a list of texts, the beam and a function to call
-            for progress; gives a list of texts.
+            with how many more are done; gives a list of texts.
         pairs: list of ParallelExample, at least one.
         beam: int.
         known: set of sources that stand in the training split.
         other: None, or another `translate`, to count equal texts.
+        advance: None, or a function called with how many more are done.
 
     Returns:
         dict of scores, the number of sentences, how many of them are known,
@@ -135,8 +134,7 @@ def measure(translate, pairs, beam, known=frozenset(), other=None):
         raise EvaluationError("The set has no sentences.")
     sources = [pair.source for pair in pairs]
     start = time.perf_counter()
-    with counting(len(pairs)) as advance:
-        guesses = translate(sources, beam, advance)
+    guesses = translate(sources, beam, advance or _uncounted)
     seconds = time.perf_counter() - start
     new = [i for i, source in enumerate(sources) if source not in known]
     references = [pair.target for pair in pairs]
@@ -157,8 +155,7 @@ def measure(translate, pairs, beam, known=frozenset(), other=None):
         ],
     }
     if other is not None:
-        with counting(len(pairs)) as advance:
-            theirs = other(sources, beam, advance)
+        theirs = other(sources, beam, _uncounted)
         for text, their in zip(result["texts"], theirs, strict=True):
             if their != text["guess"]:
                 text["other"] = their
@@ -166,16 +163,8 @@ def measure(translate, pairs, beam, known=frozenset(), other=None):
     return result
 
 
-def command_line(preset, sets, file, beam, swap):
-    """The command that prints these figures, on any machine."""
-    words = ["--preset", preset]
-    if file != "model.tflite":
-        words += ["--file", file]
-    words += [word for named in sets for word in ("--set", named)]
-    words += ["--swap"] if swap else []
-    words += ["--beam", str(beam)]
-    head = f"python train/evaluate_translation.py --data {DATA}"
-    return f"{head} {shlex.join(words)}"
+def _uncounted(count=1):
+    pass
 
 
 def metrics_entry(named, result, file, sha, command):
@@ -198,29 +187,30 @@ def metrics_entry(named, result, file, sha, command):
     return entry
 
 
-def show(results, title, console):
-    """Prints the results as a table, and how BLEU was counted."""
-    compared = any("equal" in result for result in results.values())
-    table = Table(title=title)
-    table.add_column("set")
-    headers = ["sentences", "beam", "BLEU", "lower-cased", "chrF"]
-    headers += ["word overlap", "also in train", "BLEU of the others"]
-    headers.append("ms a sentence")
-    for header in headers + (["equal texts"] if compared else []):
-        table.add_column(header, justify="right")
-    for named, result in results.items():
-        row = [named, f"{result['sentences']:,}", str(result["beam"])]
-        row += [f"{result[name]:.2f}" for name in SCORES]
-        row.append(f"{result['seen_in_train']:,}")
-        others = result["unseen_bleu"]
-        row.append("" if others is None else f"{others:.2f}")
-        row.append(f"{result['milliseconds']:.1f}")
-        if compared:
-            row.append(f"{result['equal']}/{result['sentences']}")
-        table.add_row(*row)
-    console.print(table)
-    for signature in {result["signature"] for result in results.values()}:
-        console.print(signature, highlight=False)
+def score(name):
+    """The cell of a score, empty where there is none."""
+    return lambda result: "" if result[name] is None else f"{result[name]:.2f}"
+
+
+def equal(result):
+    """The cell of what `--compare` found."""
+    if "equal" in result:
+        return f"{result['equal']}/{result['sentences']}"
+    return None
+
+
+COLUMNS = {
+    "sentences": lambda result: f"{result['sentences']:,}",
+    "beam": lambda result: str(result["beam"]),
+    "BLEU": score("bleu"),
+    "lower-cased": score("bleu_lower"),
+    "chrF": score("chrf"),
+    "word overlap": score("overlap"),
+    "also in train": lambda result: f"{result['seen_in_train']:,}",
+    "BLEU of the others": score("unseen_bleu"),
+    "ms a sentence": lambda result: f"{result['milliseconds']:.1f}",
+    "equal texts": equal,
+}
 
 
 def main(
@@ -231,12 +221,8 @@ def main(
     data: Annotated[
         Path | None, typer.Option(help="Folder the sets lie in.")
     ] = None,
-    preset: Annotated[
-        str, typer.Option(help="Preset name, folder or .tflite.")
-    ] = "translation",
-    file: Annotated[
-        str, typer.Option(help="Which .tflite of the preset folder.")
-    ] = "model.tflite",
+    preset: PresetOption = "translation",
+    file: FileOption = MODEL,
     swap: Annotated[bool, typer.Option(help="Target to source.")] = False,
     beam: Annotated[int, typer.Option(min=1, help="1 is greedy.")] = 4,
     backend: Annotated[
@@ -245,22 +231,17 @@ def main(
     compare: Annotated[
         bool, typer.Option(help="Compare with the Keras weights' texts.")
     ] = False,
-    limit: Annotated[
-        int | None, typer.Option(min=1, help="Only the first N of each set.")
-    ] = None,
+    limit: LimitOption = None,
     json_out: Annotated[
         Path | None, typer.Option("--json", help="Keep all texts here.")
     ] = None,
-    update: Annotated[
-        bool,
-        typer.Option("--update-metrics", help="Enter into metrics.json."),
-    ] = False,
+    update: UpdateOption = False,
 ) -> None:
     """Prints BLEU, chrF and lexical overlap of a preset on TABLE:SPLIT sets."""
-    console = Console(width=None if Console().is_terminal else 120)
+    console = wide_console()
     if backend:
         os.environ["KERAS_BACKEND"] = backend
-    try:
+    with user_errors():
         if backend and (update or compare):
             raise EvaluationError(
                 "--backend measures Keras weights; --update-metrics and "
@@ -270,34 +251,28 @@ def main(
             named: read_parallel([placed(named, data)], swap)[:limit]
             for named in sets
         }
+        known = {
+            named: sources_in_train(placed(named, data), swap) for named in sets
+        }
         if backend:
-            source, title = None, f"{preset}, Keras on {backend}"
-            translate = keras_translator(preset)
+            title = f"{preset}, Keras on {backend}"
+            translate = keras_translator(zoo.load(preset))
         else:
             source = find_source(preset, file)
             check_update(update, limit, source)
             sha = sha256(source.file)
             title = f"{source.file.name}, sha256 {sha[:12]}"
             translate = file_translator(source.file)
-        other = None
-        if compare:
-            if source.folder is None:
-                raise EvaluationError(
-                    "--compare needs the preset's weights: give --preset a "
-                    "preset name or folder, not a .tflite."
-                )
-            other = keras_translator(source.folder)
-        known = {
-            named: sources_in_train(placed(named, data), swap) for named in sets
-        }
-        results = {
-            named: measure(translate, found, beam, known[named], other)
-            for named, found in pairs.items()
-        }
-    except (ValueError, ImportError) as error:
-        typer.echo(f"error: {error}", err=True)
-        raise typer.Exit(2) from None
-    show(results, title, console)
+        other = keras_translator(keras_task(source)) if compare else None
+        results = measure_all(
+            pairs,
+            lambda named, found, advance: measure(
+                translate, found, beam, known[named], other, advance
+            ),
+        )
+    show(results, title, COLUMNS, console)
+    for signature in {result["signature"] for result in results.values()}:
+        console.print(signature, highlight=False)
     if json_out:
         kept = {
             "command": shlex.join(["python", *sys.argv]),
@@ -307,7 +282,8 @@ def main(
         text = json.dumps(kept, indent=1, ensure_ascii=False)
         write_atomically(json_out, text + "\n")
     if update:
-        command = command_line(preset, sets, file, beam, swap)
+        command = command_line(SCRIPT, DATA, preset, sets, file)
+        command += f" --beam {beam}" + (" --swap" if swap else "")
         entries = [
             metrics_entry(named, result, source.file, sha, command)
             for named, result in results.items()

@@ -45,6 +45,20 @@ def find_source(preset: str, file: str = "model.tflite") -> Source:
     return source
 
 
+def keras_task(source: Source):
+    """Loads the preset's own weights in Keras, for `--compare keras`.
+
+    Raises:
+        EvaluationError: a lone .tflite has none.
+    """
+    if source.folder is None:
+        raise EvaluationError(
+            "--compare keras needs the preset's weights: give --preset a "
+            "preset name or folder, not a .tflite."
+        )
+    return zoo.load(source.folder)
+
+
 def parse_set(named: str) -> tuple[str, str]:
     """Reads `CORPUS:SPLIT`."""
     corpus, _, split = named.partition(":")
