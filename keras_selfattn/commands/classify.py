@@ -6,12 +6,11 @@ from typing import Annotated
 import typer
 
 from keras_selfattn.commands.terminal import (
+    answer_texts,
     model_source,
     silent_native_stderr,
-    stdin_lines,
     user_errors,
 )
-from keras_selfattn.progress import CountProgress
 
 
 def classify(
@@ -49,26 +48,17 @@ def classify(
         from keras_selfattn.runtime.text_classifier import Classifier
 
         classifier = Classifier(model_source(preset), num_threads=threads)
-        given = [(text, 0) for text in texts] if texts else stdin_lines()
-        done = unknown = wrong = 0
-        with CountProgress("texts", len(texts) if texts else None) as progress:
-            for text, wrong_bytes in given:
-                found = classifier.classify(text)
-                if json:
-                    print(found.json(text), flush=True)
-                else:
-                    print(f"{found.label}\t{found.score:.4f}", flush=True)
-                done += 1
-                unknown += not found.known_tokens
-                wrong += bool(wrong_bytes)
-                progress.advance()
-        if not texts:
-            print(f"{done} classified", file=sys.stderr)
-        if wrong:
-            print(
-                f"{wrong} not UTF-8: wrong bytes were read as U+FFFD",
-                file=sys.stderr,
-            )
+        unknown = 0
+
+        def answer(text):
+            nonlocal unknown
+            found = classifier.classify(text)
+            unknown += not found.known_tokens
+            if json:
+                return found.json(text)
+            return f"{found.label}\t{found.score:.4f}"
+
+        answer_texts(texts, answer, "classified")
         if unknown:
             print(
                 f"{unknown} without a word that the model knows: the label "

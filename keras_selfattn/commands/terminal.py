@@ -8,6 +8,7 @@ from pathlib import Path
 import typer
 
 from keras_selfattn.preprocessing.text_cleaning import decode_bytes
+from keras_selfattn.progress import CountProgress
 
 LONGEST_LINE_BYTES = 16 * 2**20
 
@@ -37,6 +38,34 @@ def stdin_lines():
                 "bytes; is it text, a line each?"
             )
         yield decode_bytes(line.rstrip(b"\r\n"))
+
+
+def answer_texts(texts, answer, verb):
+    """Print the answer to each text, or to each line of stdin, at once.
+
+    How many there were is told where they came from stdin, and how many had
+    bytes that are not UTF-8.
+
+    Args:
+        texts: list of str; empty or None for stdin.
+        answer: function of a text that gives the line to print.
+        verb: str, what was done with a text, such as "classified".
+    """
+    given = [(text, 0) for text in texts] if texts else stdin_lines()
+    done = wrong = 0
+    with CountProgress("texts", len(texts) if texts else None) as progress:
+        for text, wrong_bytes in given:
+            print(answer(text), flush=True)
+            done += 1
+            wrong += bool(wrong_bytes)
+            progress.advance()
+    if not texts:
+        print(f"{done} {verb}", file=sys.stderr)
+    if wrong:
+        print(
+            f"{wrong} not UTF-8: wrong bytes were read as U+FFFD",
+            file=sys.stderr,
+        )
 
 
 def report(path, error):

@@ -1,18 +1,16 @@
 """`keras-selfattn translate`: texts, or lines from stdin, in a language."""
 
 import json
-import sys
 from typing import Annotated
 
 import typer
 
 from keras_selfattn.commands.terminal import (
+    answer_texts,
     model_source,
     silent_native_stderr,
-    stdin_lines,
     user_errors,
 )
-from keras_selfattn.progress import CountProgress
 
 
 def translate(
@@ -53,23 +51,11 @@ def translate(
         from keras_selfattn.runtime.translator import Translator
 
         translator = Translator(model_source(preset), num_threads=threads)
-        given = [(text, 0) for text in texts] if texts else stdin_lines()
-        done = wrong = 0
-        with CountProgress("texts", len(texts) if texts else None) as progress:
-            for text, wrong_bytes in given:
-                found = translator.translate(text, beam=beam)
-                if as_json:
-                    value = {"source": text, **found.to_dict()}
-                    print(json.dumps(value), flush=True)
-                else:
-                    print(found.text, flush=True)
-                done += 1
-                wrong += bool(wrong_bytes)
-                progress.advance()
-        if not texts:
-            print(f"{done} translated", file=sys.stderr)
-        if wrong:
-            print(
-                f"{wrong} not UTF-8: wrong bytes were read as U+FFFD",
-                file=sys.stderr,
-            )
+
+        def answer(text):
+            found = translator.translate(text, beam=beam)
+            if as_json:
+                return json.dumps({"source": text, **found.to_dict()})
+            return found.text
+
+        answer_texts(texts, answer, "translated")

@@ -1,5 +1,6 @@
 """How every command ends: interrupted, without a reader, on a full disk."""
 
+import io
 import json
 import os
 import signal
@@ -12,6 +13,7 @@ import typer
 
 from keras_selfattn import zoo
 from keras_selfattn.commands.terminal import (
+    answer_texts,
     model_source,
     report,
     silent_native_stderr,
@@ -103,6 +105,42 @@ def test_a_model_is_a_name_a_folder_or_a_file(home):
     assert model_source(file) == Path(file)
     with pytest.raises(zoo.PresetError, match="Nearest: asr"):
         model_source("asrr")
+
+
+def read_from(monkeypatch, content):
+    stdin = io.TextIOWrapper(io.BytesIO(content), encoding="utf8")
+    monkeypatch.setattr(sys, "stdin", stdin)
+
+
+def test_texts_are_answered_a_line_each(monkeypatch, capsys):
+    read_from(monkeypatch, b"not read")
+    answer_texts(["one", "", "two"], str.upper, "shouted")
+    assert tuple(capsys.readouterr()) == ("ONE\n\nTWO\n", "")
+
+
+@pytest.mark.parametrize("texts", [None, []])
+def test_without_texts_lines_of_stdin_are_answered(texts, monkeypatch, capsys):
+    read_from(monkeypatch, b"one\r\n\ntwo \xff")
+    answer_texts(texts, str.upper, "shouted")
+    out, err = capsys.readouterr()
+    assert out == "ONE\n\nTWO \ufffd\n"
+    assert err == ("3 shouted\n1 not UTF-8: wrong bytes were read as U+FFFD\n")
+
+
+def test_an_answer_is_printed_before_the_next_text_is_read(monkeypatch, capsys):
+    """So that what reads along sees it, and an error leaves those before."""
+    printed = []
+
+    def answer(text):
+        printed.append(capsys.readouterr().out)
+        if text == "three":
+            raise ValueError(text)
+        return text
+
+    read_from(monkeypatch, b"one\ntwo\nthree\nfour\n")
+    with pytest.raises(ValueError, match="three"):
+        answer_texts(None, answer, "read")
+    assert printed == ["", "one\n", "two\n"]
 
 
 def test_a_report_is_one_line_with_the_path_once(capsys):
