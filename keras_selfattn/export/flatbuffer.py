@@ -3,6 +3,7 @@
 The objects are those of `ai_edge_litert.schema_py_generated`.
 """
 
+import hashlib
 import struct
 from pathlib import Path
 
@@ -74,6 +75,36 @@ def write_model(model, path):
     builder = _Builder(1 << 20)
     builder.Finish(model.Pack(builder), IDENTIFIER)
     write_atomically(path, builder.Output())
+
+
+def share_buffers(model):
+    """Let constants of equal content share one buffer, in place.
+
+    Each signature of a file is a graph of its own, which the converter gives
+    its own copy of some of the weights.
+
+    Returns:
+        int, bytes that are no longer kept twice.
+    """
+    first, saved = {}, 0
+    for graph in model.subgraphs:
+        for tensor in graph.tensors:
+            data = model.buffers[tensor.buffer].data
+            if data is None or len(data) == 0:
+                continue
+            content = hashlib.sha256(bytes(data)).digest()
+            kept = first.setdefault((content, len(data)), tensor.buffer)
+            if kept != tensor.buffer:
+                tensor.buffer = kept
+    used = {
+        tensor.buffer for graph in model.subgraphs for tensor in graph.tensors
+    }
+    used |= {entry.buffer for entry in model.metadata or ()}
+    for index, buffer in enumerate(model.buffers):
+        if index not in used and buffer.data is not None:
+            saved += len(buffer.data)
+            buffer.data = None
+    return saved
 
 
 def operator_name(model, operator):

@@ -87,6 +87,49 @@ def tables_to_float16(model, keep_layers=()):
     return len(tables)
 
 
+def untie_tables(model):
+    """Give tables that are multiplied by, too, a copy to gather from; in place.
+
+    A model whose output shares its embeddings has one matrix for both, which
+    neither `to_int8` nor `tables_to_int8` may change alone. Both take the same
+    scale for each row, so `flatbuffer.share_buffers` joins the two again.
+
+    Args:
+        model: ModelT of a float file.
+
+    Returns:
+        int, how many tables have a copy.
+    """
+    gathers, products = defaultdict(list), set()
+    for graph in model.subgraphs:
+        for operator in graph.operators or []:
+            name = operator_name(model, operator)[0]
+            if name == "GATHER":
+                tensor = graph.tensors[operator.inputs[0]]
+                if _is_table(model, tensor, operator):
+                    gathers[tensor.buffer].append((graph, operator))
+            elif name == "FULLY_CONNECTED":
+                buffer = graph.tensors[operator.inputs[1]].buffer
+                products |= {buffer, (id(graph), int(operator.inputs[1]))}
+    tied = products & set(gathers)
+    for buffer in tied:
+        twin = schema.BufferT()
+        twin.data = np.array(model.buffers[buffer].data, np.uint8)
+        model.buffers.append(twin)
+        place = len(model.buffers) - 1
+        for graph, operator in gathers[buffer]:
+            table, *rest = operator.inputs
+            if (id(graph), int(table)) in products:
+                # This graph multiplies by it as well: a tensor of its own.
+                name = tensor_name(graph, table) + "/rows"
+                shape = graph.tensors[table].shape
+                table = _tensor(graph, name, shape, place)
+                operator.inputs = [table, *rest]
+            else:
+                graph.tensors[table].buffer = place
+    return len(tied)
+
+
 def _tables(model, keep_layers):
     """Return buffer -> (graph, GATHER) of the tables that may change."""
     uses, refused = defaultdict(list), set()

@@ -24,6 +24,7 @@ from keras_selfattn.export.child import (
 from keras_selfattn.export.flatbuffer import (
     operator_name,
     parse_model,
+    share_buffers,
     tensor_name,
     write_model,
 )
@@ -36,6 +37,7 @@ from keras_selfattn.export.quantize import (
 from keras_selfattn.export.quantize_tables import (
     tables_to_float16,
     tables_to_int8,
+    untie_tables,
 )
 
 MODEL_FILE = "model.tflite"
@@ -150,16 +152,19 @@ def to_litert(task, quantize, folder, examples=()):
     else:
         _say("converting")
         content, changed = converter.convert(), 0
-    if quantize == "none":
-        return content, 0
-    _say(f"quantising ({quantize})")
+    if quantize != "none":
+        _say(f"quantising ({quantize})")
     model = parse_model(content)
     changes = {
+        "none": (),
         "float16": (to_float16, tables_to_float16),
         "dynamic": (to_int8, tables_to_int8),
         "int8": (tables_to_int8,),
     }[quantize]
+    if quantize in ("float16", "dynamic"):
+        untie_tables(model)
     changed += sum(change(model, float_layers) for change in changes)
+    share_buffers(model)
     write_model(model, Path(folder) / MODEL_FILE)
     return (Path(folder) / MODEL_FILE).read_bytes(), changed
 

@@ -1,3 +1,5 @@
+import copy
+
 import numpy as np
 import pytest
 from ai_edge_litert import schema_py_generated as schema
@@ -7,6 +9,7 @@ from keras_selfattn.export.flatbuffer import (
     operator_name,
     parse_model,
     read_model,
+    share_buffers,
     tensor_name,
     write_model,
 )
@@ -37,6 +40,28 @@ def test_weights_start_at_aligned_addresses(hand_made, matrices, tmp_path):
     content = path.read_bytes()
     for matrix in matrices:
         assert content.index(matrix.tobytes()) % 16 == 0
+
+
+def test_graphs_share_equal_buffers(hand_made, matrices, run_file, tmp_path):
+    assert share_buffers(hand_made) == 0
+    path = tmp_path / "model.tflite"
+    write_model(hand_made, path)
+    size = path.stat().st_size
+    x = np.ones((1, 40), "float32")
+    wanted = run_file(path, x)
+    # A second graph with copies of the weights, one of them changed.
+    graph = copy.deepcopy(hand_made.subgraphs[0])
+    copies = [copy.deepcopy(buffer) for buffer in hand_made.buffers[1:]]
+    copies[1].data[0] ^= 1
+    hand_made.buffers += copies
+    graph.tensors[1].buffer, graph.tensors[3].buffer = 3, 4
+    hand_made.subgraphs.append(graph)
+    assert share_buffers(hand_made) == matrices[0].nbytes
+    assert [t.buffer for t in graph.tensors] == [0, 1, 0, 4, 0]
+    write_model(hand_made, path)
+    added = path.stat().st_size - size
+    assert matrices[1].nbytes < added < matrices[1].nbytes + 2_000
+    np.testing.assert_array_equal(run_file(path, x), wanted)
 
 
 def test_names(hand_made):
