@@ -121,7 +121,9 @@ def _position_table(transformer, places):
             "as ours are; a model to compare with needs one of "
             f"{POSITIONS}."
         )
-    return ops.convert_to_numpy(table).astype("float32")
+    table = ops.convert_to_numpy(table).astype("float32")
+    # CTranslate2 looks one place past the end; ours has the last one there.
+    return np.pad(table, ((0, max(0, places - len(table))), (0, 0)), "edge")
 
 
 def _fill_block(layer, weights, path):
