@@ -42,7 +42,7 @@ from keras_selfattn.data.associative_recall import (
     associative_recall,
     vocabulary_size,
 )
-from keras_selfattn.data.text_corpora import read_labelled_texts
+from keras_selfattn.data.text_tables import read_texts
 from keras_selfattn.measuring import (
     Child,
     ChildError,
@@ -76,13 +76,11 @@ def imdb_task(data, plan, seed):
         it.
     """
     rng = np.random.default_rng(seed)
-    examples = read_labelled_texts(
-        Path(data) / "classification" / "imdb.tsv.xz", ["train", "test"]
-    )
-    names = sorted({example.label for example in examples})
+    path = Path(data) / "classification" / "imdb.tsv.xz"
+    examples = {split: read_texts(path, split) for split in ("train", "test")}
+    names = sorted({row.label for rows in examples.values() for row in rows})
     arrays, vocabulary = {}, None
-    for split in ("train", "test"):
-        rows = [example for example in examples if example.split == split]
+    for split, rows in examples.items():
         count = min(plan[f"{split}_rows"], len(rows))
         rows = [rows[i] for i in rng.choice(len(rows), count, replace=False)]
         texts = [example.text for example in rows]

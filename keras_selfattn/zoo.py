@@ -158,7 +158,8 @@ def check(name_or_folder):
         name_or_folder: alias, name or folder of a preset; see `resolve`.
 
     Returns:
-        The `runtime.Transcript` or `runtime.Classification` of the sample.
+        The `runtime.Transcript`, `runtime.Classification` or
+        `runtime.Translation` of the sample.
 
     Raises:
         PresetError: a file was changed, there is no reference, or what comes
@@ -173,17 +174,24 @@ def check(name_or_folder):
         )
     if "label" in reference:
         return _check_label(folder, reference)
-    from keras_selfattn.runtime.transcriber import Transcriber
+    if "source" in reference:
+        from keras_selfattn.runtime.translator import Translator
 
-    transcript = Transcriber(folder).transcribe(folder / reference["file"])
-    found = {"text": transcript.text, "token_ids": transcript.token_ids}
+        sample = reference["source"]
+        answer = Translator(folder).translate(sample)
+    else:
+        from keras_selfattn.runtime.transcriber import Transcriber
+
+        sample = reference["file"]
+        answer = Transcriber(folder).transcribe(folder / sample)
+    found = {"text": answer.text, "token_ids": answer.token_ids}
     for key, value in found.items():
         if value != reference[key]:
             raise PresetError(
-                f"{folder.name} on {reference['file']}: {key} expected "
+                f"{folder.name} on {sample}: {key} expected "
                 f"{reference[key]!r}, found {value!r}."
             )
-    return transcript
+    return answer
 
 
 def _check_label(folder, reference):

@@ -11,6 +11,7 @@ from keras_selfattn import cli
 GOLDEN = Path(__file__).parent / "golden"
 TINY = GOLDEN / "tiny_asr"
 TINY_TEXT = GOLDEN / "tiny_text"
+TINY_TRANSLATION = GOLDEN / "tiny_translation"
 
 
 def run(*arguments, stdin=None):

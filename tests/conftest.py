@@ -101,17 +101,20 @@ def load_script():
 
 @pytest.fixture
 def home(tmp_path, monkeypatch) -> Path:
-    """A zoo with `tiny_asr`, alias `asr`, and `tiny_text`."""
+    """A zoo of three small presets, each with its task's usual alias."""
     import shutil
 
     from keras_selfattn import zoo
 
     golden, root = ROOT / "tests" / "golden", tmp_path / "zoo"
-    shutil.copytree(golden / "tiny_asr", root / "asr" / "tiny_asr")
-    shutil.copytree(golden / "tiny_text", root / "text" / "tiny_text")
     monkeypatch.setattr(zoo, "root", lambda: root)
-    zoo.seal(root / "asr" / "tiny_asr", aliases=["asr"])
-    zoo.seal(root / "text" / "tiny_text", aliases=["text-classification"])
+    for place, alias in (
+        ("asr/tiny_asr", "asr"),
+        ("text/tiny_text", "text-classification"),
+        ("translation/tiny_translation", "translation"),
+    ):
+        shutil.copytree(golden / Path(place).name, root / place)
+        zoo.seal(root / place, aliases=[alias])
     return root
 
 

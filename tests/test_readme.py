@@ -57,7 +57,8 @@ def section(text, title):
 
 
 @pytest.mark.parametrize(
-    "title", ["Load, fit, export", "The layers", "Classify texts"]
+    "title",
+    ["Load, fit, export", "The layers", "Classify texts", "Translate"],
 )
 def test_the_code_is_twenty_lines_or_so(readme, title):
     lines = [
@@ -101,6 +102,13 @@ def test_the_code_classifies_texts(readme, repository, tmp_path):
     assert "50 features, 2 of" in lines[2]
     assert "funny" in (tmp_path / "why.html").read_text()
     assert (tmp_path / "my_classifier" / "model.tflite").is_file()
+
+
+@pytest.mark.slow
+def test_the_code_translates(readme, repository, tmp_path):
+    both, one = run_code(readme, "Translate", tmp_path, repository)
+    assert both.startswith("['") and " cat" in both and " dog" in both
+    assert " dog" in one
 
 
 @pytest.mark.slow

@@ -155,6 +155,28 @@ def test_check_finds_another_label_or_score(tmp_path, reference):
         zoo.check(text_preset(tmp_path, **reference))
 
 
+def test_check_of_a_translator_gives_its_translation(tmp_path):
+    folder = tmp_path / "tiny_translation"
+    shutil.copytree(TINY.parent / "tiny_translation", folder)
+    assert zoo.check(folder).text == "7 3 9"
+    value = preset_folder.read(folder)
+    value["reference"]["source"] = "one"
+    preset_folder.write_json(folder / "preset.json", value)
+    with pytest.raises(zoo.PresetError, match="on one: text expected '7 3 9'"):
+        zoo.check(folder)
+
+
+@pytest.mark.backend
+def test_load_gives_a_translator_with_its_weights():
+    folder = TINY.parent / "tiny_translation"
+    reference = zoo.describe(folder)["reference"]
+    found = zoo.load(folder).translate(
+        reference["source"], beam=1, details=True
+    )
+    assert found["text"] == reference["text"]
+    assert list(found["token_ids"]) == reference["token_ids"]
+
+
 @pytest.mark.backend
 def test_load_gives_a_classifier_with_its_weights():
     task = zoo.load(TINY.parent / "tiny_text")

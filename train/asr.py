@@ -11,13 +11,11 @@ on generated tones. The exact command of each published preset stands in
 """
 
 import json
-import os
-import sys
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Annotated
 
 import typer
+from training_run import load_mean, option, say, start, train_epochs
 
 from keras_selfattn.convert.whisper import WHISPER_TINY_STAGE
 
@@ -56,11 +54,6 @@ SMOKE = {
     "average": 1,
     "checkpoint_every": 1,
 }
-
-
-def say(text):
-    """Prints to stderr at once."""
-    print(text, file=sys.stderr, flush=True)
 
 
 def read_corpora(entries):
@@ -239,32 +232,12 @@ def compile_recognizer(args, recognizer, total_steps):
     recognizer.compile(optimizer)
 
 
-def run_epoch(args, recognizer, dataset, epoch, first_batch, history):
-    """One epoch, or what is left of it, as a `fit` of its own.
-
-    Returns:
-        dict of the epoch's mean loss, seconds and speed.
-    """
-    from keras_selfattn.training.epoch_runs import fit_epoch
-
+def choose_spec_augment(args, recognizer, epoch):
+    """Turns SpecAugment on from the epoch where it begins."""
     augment = epoch >= args.spec_augment_from_epoch
     if recognizer.spec_augment.enabled != augment:
         recognizer.spec_augment.enabled = augment
         recognizer.make_train_function(force=True)
-    dataset.set_epoch(epoch, first_batch=first_batch)
-    seconds = dataset.padded_seconds
-    row = fit_epoch(
-        recognizer,
-        dataset,
-        args.out,
-        epoch,
-        first_batch,
-        history,
-        args.checkpoint_every,
-        args.max_steps,
-    )
-    speed = round(seconds / max(row["seconds"], 0.1), 1)
-    return {**row, "audio_seconds_per_second": speed}
 
 
 def run(args):
@@ -272,19 +245,7 @@ def run(args):
     import keras
 
     from keras_selfattn.preprocessing.transcripts import normalize_transcript
-    from keras_selfattn.tasks.task import load_weight_file, save_weight_file
-    from keras_selfattn.training.averaging import average_weight_files
-    from keras_selfattn.training.checkpoint import (
-        restore_checkpoint,
-        save_checkpoint,
-    )
-    from keras_selfattn.training.curves import plot_curves
-    from keras_selfattn.training.epoch_runs import (
-        checkpoint_file,
-        count_steps,
-        epoch_file,
-        keep_arguments,
-    )
+    from keras_selfattn.training.epoch_runs import count_steps
 
     keras.utils.set_random_seed(args.seed)
     if args.mixed_precision:
@@ -315,31 +276,25 @@ def run(args):
     )
     compile_recognizer(args, recognizer, total_steps)
 
-    checkpoint = checkpoint_file(args.out)
-    first_epoch, first_batch, history = 0, 0, []
-    keep_arguments(args.out, vars(args), checkpoint.is_file(), say)
-    if checkpoint.is_file():
-        first_epoch, first_batch, history = restore_checkpoint(
-            checkpoint, recognizer
-        )
-        say(f"Going on with epoch {first_epoch}, batch {first_batch}.")
-    for epoch in range(first_epoch, args.epochs):
-        row = run_epoch(args, recognizer, dataset, epoch, first_batch, history)
-        row |= dev.rates(recognizer)
-        say(json.dumps(row))
-        history.append(row)
-        first_batch = 0
-        save_weight_file(recognizer, epoch_file(args.out, epoch), "float32")
-        save_checkpoint(checkpoint, recognizer, epoch + 1, 0, history)
-        plot_curves(
-            history, args.out / "curves.png", args.name or args.out.name
-        )
+    def figures(row):
+        speed = dataset.padded_seconds / max(row["seconds"], 0.1)
+        return {
+            "audio_seconds_per_second": round(speed, 1),
+            **dev.rates(recognizer),
+        }
 
+    train_epochs(
+        args,
+        args.out,
+        recognizer,
+        dataset,
+        figures,
+        say,
+        before=lambda epoch, _: choose_spec_augment(args, recognizer, epoch),
+    )
     # The mean of the last epochs' weights is the result.
     last = range(max(0, args.epochs - args.average), args.epochs)
-    averaged = args.out / "averaged.safetensors"
-    average_weight_files([epoch_file(args.out, e) for e in last], averaged)
-    load_weight_file(recognizer, averaged)
+    load_mean(recognizer, args.out, last)
     rates = dev.rates(recognizer)
     say(json.dumps({"averaged_epochs": list(last), **rates}))
     recognizer.save_preset(
@@ -348,11 +303,6 @@ def run(args):
         sampling_rate_hz=recognizer.sampling_rate_hz,
     )
     say(f"The preset is in {args.out / 'preset'}.")
-
-
-def option(text):
-    """A typer option with its help text."""
-    return typer.Option(help=text)
 
 
 def main(
@@ -388,14 +338,7 @@ def main(
     smoke: Annotated[bool, option("two steps on generated tones")] = False,
 ):
     """Trains a speech recogniser; goes on where a killed run stopped."""
-    args = SimpleNamespace(**locals())
-    if backend:
-        os.environ["KERAS_BACKEND"] = backend
-    try:
-        run(args)
-    except (ValueError, FloatingPointError) as error:
-        say(f"error: {error}")
-        raise typer.Exit(2) from error
+    start(run, locals())
 
 
 if __name__ == "__main__":

@@ -17,37 +17,43 @@ files and counts the utterances whose tokens are all equal.
 """
 
 import json
-import shlex
 from pathlib import Path
 from typing import Annotated
 
 import typer
+from evaluation import (
+    MODEL,
+    FileOption,
+    LimitOption,
+    PresetOption,
+    SetOptions,
+    UpdateOption,
+    command_line,
+    measure_all,
+    show,
+    user_errors,
+    wide_console,
+)
 from preset_metrics import (
     EvaluationError,
     Source,
     check_update,
     find_source,
+    keras_task,
     parse_set,
     update_metrics,
 )
-from rich.console import Console
 from rich.markup import escape
-from rich.progress import (
-    BarColumn,
-    MofNCompleteColumn,
-    Progress,
-    TextColumn,
-    TimeRemainingColumn,
-)
-from rich.table import Table
 
-from keras_selfattn import zoo
 from keras_selfattn.atomic_file import write_atomically
 from keras_selfattn.data.corpora import read_manifest
 from keras_selfattn.metrics.error_rate import ErrorRate
 from keras_selfattn.preprocessing.transcripts import normalize_transcript
 from keras_selfattn.runtime import Transcriber
 from keras_selfattn.runtime.preset_folder import sha256
+
+SCRIPT = "train/evaluate_asr.py"
+DATA = "$KERAS_SELFATTN_DATA/speech"
 
 
 def read_set(data: Path, named: str, limit: int | None) -> list:
@@ -113,25 +119,10 @@ def measure(transcriber, examples, other=None, advance=None) -> dict:
 def tokens_of(other: str, source: Source):
     """Returns the function of a path whose tokens are to be compared."""
     if other == "keras":
-        if source.folder is None:
-            raise EvaluationError(
-                "--compare keras needs the preset's weights: give --preset a "
-                "preset name or folder, not a .tflite."
-            )
-        task = zoo.load(source.folder)
+        task = keras_task(source)
         return lambda path: task.transcribe(path, details=True)["token_ids"]
     transcriber = Transcriber(find_source(other).file, num_threads=1)
     return lambda path: transcriber.transcribe(path).token_ids
-
-
-def command_line(preset: str, sets: list[str], file: str) -> str:
-    """Returns the command that prints these figures, on any machine."""
-    words = ["--preset", preset]
-    if file != "model.tflite":
-        words += ["--file", file]
-    words += [word for named in sets for word in ("--set", named)]
-    head = "python train/evaluate_asr.py --data $KERAS_SELFATTN_DATA/speech"
-    return f"{head} {shlex.join(words)}"
 
 
 def metrics_entry(
@@ -152,97 +143,63 @@ def metrics_entry(
     }
 
 
-def show(results: dict[str, dict], title: str, console: Console) -> None:
-    """Prints the results as a table."""
-    compared = any("equal" in result for result in results.values())
-    table = Table(title=title)
-    table.add_column("set")
-    headers = ["utterances", "words", "WER %", "CER %"]
-    headers += ["subs", "del", "ins", "real-time factor"]
-    for header in headers + (["equal tokens"] if compared else []):
-        table.add_column(header, justify="right")
-    for named, result in results.items():
-        row = [
-            named,
-            str(result["utterances"]),
-            str(result["words"]),
-            f"{100 * result['wer']:.2f}",
-            f"{100 * result['cer']:.2f}",
-            str(result["substitutions"]),
-            str(result["deletions"]),
-            str(result["insertions"]),
-            f"{result['real_time_factor']:.4f}",
-        ]
-        if compared:
-            row.append(f"{result['equal']}/{result['utterances']}")
-        table.add_row(*row)
-    console.print(table)
-    for named, result in results.items():
-        if result.get("unequal"):
-            first = ", ".join(result["unequal"][:5])
-            console.print(f"{named}: tokens differ on {escape(first)}")
+def equal(result: dict) -> str | None:
+    """The cell of the table that tells what `--compare` found."""
+    if "equal" in result:
+        return f"{result['equal']}/{result['utterances']}"
+    return None
+
+
+COLUMNS = {
+    "utterances": lambda result: str(result["utterances"]),
+    "words": lambda result: str(result["words"]),
+    "WER %": lambda result: f"{100 * result['wer']:.2f}",
+    "CER %": lambda result: f"{100 * result['cer']:.2f}",
+    "subs": lambda result: str(result["substitutions"]),
+    "del": lambda result: str(result["deletions"]),
+    "ins": lambda result: str(result["insertions"]),
+    "real-time factor": lambda result: f"{result['real_time_factor']:.4f}",
+    "equal tokens": equal,
+}
 
 
 def main(
-    sets: Annotated[
-        list[str], typer.Option("--set", help="CORPUS:SPLIT; repeatable.")
-    ],
+    sets: SetOptions,
     data: Annotated[Path, typer.Option(help="Folder of manifest folders.")],
-    preset: Annotated[
-        str, typer.Option(help="Preset name, folder or .tflite.")
-    ] = "asr",
-    file: Annotated[
-        str, typer.Option(help="Which .tflite of the preset folder.")
-    ] = "model.tflite",
+    preset: PresetOption = "asr",
+    file: FileOption = MODEL,
     compare: Annotated[
         str | None,
         typer.Option(help="Preset, .tflite or `keras` to compare tokens with."),
     ] = None,
-    limit: Annotated[
-        int | None, typer.Option(min=1, help="Only the first N of each set.")
-    ] = None,
+    limit: LimitOption = None,
     json_out: Annotated[
         Path | None,
         typer.Option("--json", help="Keep the figures and all texts here."),
     ] = None,
-    update: Annotated[
-        bool,
-        typer.Option("--update-metrics", help="Enter into metrics.json."),
-    ] = False,
+    update: UpdateOption = False,
 ) -> None:
     """Prints WER, CER and speed of a preset on CORPUS:SPLIT sets."""
-    # Wide, so that a log file keeps a row on a line.
-    console = Console(width=None if Console().is_terminal else 120)
-    notes = Console(stderr=True)
-    try:
+    console = wide_console()
+    with user_errors():
         source = find_source(preset, file)
         check_update(update, limit, source)
         examples = {named: read_set(data, named, limit) for named in sets}
         transcriber = Transcriber(source.file, num_threads=1)
         other = tokens_of(compare, source) if compare else None
-        results = {}
-        with Progress(
-            TextColumn("{task.description}"),
-            BarColumn(),
-            MofNCompleteColumn(),
-            TimeRemainingColumn(),
-            console=notes,
-            transient=True,
-        ) as progress:
-            for named, spoken in examples.items():
-                bar = progress.add_task(named, total=len(spoken))
-                results[named] = measure(
-                    transcriber,
-                    spoken,
-                    other,
-                    advance=lambda bar=bar: progress.advance(bar),
-                )
-    except (ValueError, ImportError) as error:
-        typer.echo(f"error: {error}", err=True)
-        raise typer.Exit(2) from None
+        results = measure_all(
+            examples,
+            lambda _, spoken, advance: measure(
+                transcriber, spoken, other, advance
+            ),
+        )
     sha = sha256(source.file)
-    show(results, f"{source.file.name}, sha256 {sha[:12]}", console)
-    command = command_line(preset, sets, file)
+    show(results, f"{source.file.name}, sha256 {sha[:12]}", COLUMNS, console)
+    for named, result in results.items():
+        if result.get("unequal"):
+            first = ", ".join(result["unequal"][:5])
+            console.print(f"{named}: tokens differ on {escape(first)}")
+    command = command_line(SCRIPT, DATA, preset, sets, file)
     entries = [
         metrics_entry(named, result, source.file, sha, command)
         for named, result in results.items()

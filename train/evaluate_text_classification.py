@@ -17,31 +17,34 @@ texts and counts the labels that are equal. `--reports FOLDER` keeps the whole
 report: JSON, confusions as PNG, the surest errors.
 """
 
-import shlex
 import time
 from pathlib import Path
 from typing import Annotated
 
 import numpy as np
 import typer
+from evaluation import (
+    MODEL,
+    FileOption,
+    LimitOption,
+    PresetOption,
+    SetOptions,
+    UpdateOption,
+    command_line,
+    measure_all,
+    show,
+    user_errors,
+    wide_console,
+)
 from preset_metrics import (
     EvaluationError,
     check_update,
     find_source,
+    keras_task,
     parse_set,
     update_metrics,
 )
-from rich.console import Console
-from rich.progress import (
-    BarColumn,
-    MofNCompleteColumn,
-    Progress,
-    TextColumn,
-    TimeRemainingColumn,
-)
-from rich.table import Table
 
-from keras_selfattn import zoo
 from keras_selfattn.data.text_tables import read_texts
 from keras_selfattn.runtime import Classifier
 from keras_selfattn.runtime.preset_folder import sha256
@@ -51,6 +54,7 @@ from keras_selfattn.training.classification_report import (
 )
 
 SUFFIXES = (".tsv", ".tsv.xz", ".csv", ".jsonl")
+SCRIPT = "train/evaluate_text_classification.py"
 DATA = "$KERAS_SELFATTN_DATA/classification"
 
 
@@ -139,25 +143,10 @@ def measure(classifier, examples, seen, other=None, advance=None) -> dict:
 def labels_of(other: str, source):
     """The function of a list of texts whose labels are to be compared."""
     if other == "keras":
-        if source.folder is None:
-            raise EvaluationError(
-                "--compare keras needs the preset's weights: give --preset a "
-                "preset name or folder, not a .tflite."
-            )
-        task = zoo.load(source.folder)
+        task = keras_task(source)
         return lambda texts: [found.label for found in task.classify(texts)]
     classifier = Classifier(find_source(other).file, num_threads=1)
     return lambda texts: [classifier.classify(text).label for text in texts]
-
-
-def command_line(preset: str, sets: list[str], file: str) -> str:
-    """Returns the command that prints these figures, on any machine."""
-    words = ["--preset", preset]
-    if file != "model.tflite":
-        words += ["--file", file]
-    words += [word for named in sets for word in ("--set", named)]
-    head = f"python train/evaluate_text_classification.py --data {DATA}"
-    return f"{head} {shlex.join(words)}"
 
 
 def metrics_entry(
@@ -182,62 +171,48 @@ def metrics_entry(
     return entry
 
 
-def show(results: dict[str, dict], title: str, console: Console) -> None:
-    """Prints the results as a table."""
-    compared = any("equal" in result for result in results.values())
-    table = Table(title=title)
-    table.add_column("set")
-    headers = ["texts", "accuracy %", "macro F1 %", "also in train"]
-    headers += ["accuracy of the others %", "ms a text"]
-    for header in headers + (["equal labels"] if compared else []):
-        table.add_column(header, justify="right")
-    for named, result in results.items():
-        others = result["unseen_accuracy"]
-        row = [
-            named,
-            f"{result['examples']:,}",
-            f"{100 * result['accuracy']:.2f}",
-            f"{100 * result['macro']['f1']:.2f}",
-            f"{result['seen']:,}",
-            "" if others is None else f"{100 * others:.2f}",
-            f"{result['milliseconds']:.2f}",
-        ]
-        if compared:
-            row.append(f"{result['equal']}/{result['examples']}")
-        table.add_row(*row)
-    console.print(table)
+def unseen_accuracy(result: dict) -> str:
+    """The cell of the texts that are not in the training split."""
+    others = result["unseen_accuracy"]
+    return "" if others is None else f"{100 * others:.2f}"
+
+
+def equal(result: dict) -> str | None:
+    """The cell of the table that tells what `--compare` found."""
+    if "equal" in result:
+        return f"{result['equal']}/{result['examples']}"
+    return None
+
+
+COLUMNS = {
+    "texts": lambda result: f"{result['examples']:,}",
+    "accuracy %": lambda result: f"{100 * result['accuracy']:.2f}",
+    "macro F1 %": lambda result: f"{100 * result['macro']['f1']:.2f}",
+    "also in train": lambda result: f"{result['seen']:,}",
+    "accuracy of the others %": unseen_accuracy,
+    "ms a text": lambda result: f"{result['milliseconds']:.2f}",
+    "equal labels": equal,
+}
 
 
 def main(
-    sets: Annotated[
-        list[str], typer.Option("--set", help="CORPUS:SPLIT; repeatable.")
-    ],
+    sets: SetOptions,
     data: Annotated[Path, typer.Option(help="Folder of tables.")],
-    preset: Annotated[
-        str, typer.Option(help="Preset name, folder or .tflite.")
-    ] = "text-classification",
-    file: Annotated[
-        str, typer.Option(help="Which .tflite of the preset folder.")
-    ] = "model.tflite",
+    preset: PresetOption = "text-classification",
+    file: FileOption = MODEL,
     compare: Annotated[
         str | None,
         typer.Option(help="Preset, .tflite or `keras` to compare labels with."),
     ] = None,
-    limit: Annotated[
-        int | None, typer.Option(min=1, help="Only the first N of each set.")
-    ] = None,
+    limit: LimitOption = None,
     reports: Annotated[
         Path | None, typer.Option(help="Keep the whole reports here.")
     ] = None,
-    update: Annotated[
-        bool,
-        typer.Option("--update-metrics", help="Enter into metrics.json."),
-    ] = False,
+    update: UpdateOption = False,
 ) -> None:
     """Prints accuracy, F1 and speed of a preset on CORPUS:SPLIT sets."""
-    # Wide, so that a log file keeps a row on a line.
-    console = Console(width=None if Console().is_terminal else 120)
-    try:
+    console = wide_console()
+    with user_errors():
         source = find_source(preset, file)
         check_update(update, limit, source)
         examples = {named: read_set(data, named, limit) for named in sets}
@@ -247,29 +222,14 @@ def main(
         }
         classifier = Classifier(source.file, num_threads=1)
         other = labels_of(compare, source) if compare else None
-        results = {}
-        with Progress(
-            TextColumn("{task.description}"),
-            BarColumn(),
-            MofNCompleteColumn(),
-            TimeRemainingColumn(),
-            console=Console(stderr=True),
-            transient=True,
-        ) as progress:
-            for named, found in examples.items():
-                bar = progress.add_task(named, total=len(found))
-                results[named] = measure(
-                    classifier,
-                    found,
-                    seen[named],
-                    other,
-                    advance=lambda bar=bar: progress.advance(bar),
-                )
-    except (ValueError, ImportError) as error:
-        typer.echo(f"error: {error}", err=True)
-        raise typer.Exit(2) from None
+        results = measure_all(
+            examples,
+            lambda named, found, advance: measure(
+                classifier, found, seen[named], other, advance
+            ),
+        )
     sha = sha256(source.file)
-    show(results, f"{source.file.name}, sha256 {sha[:12]}", console)
+    show(results, f"{source.file.name}, sha256 {sha[:12]}", COLUMNS, console)
     if reports:
         reports.mkdir(parents=True, exist_ok=True)
         for named, result in results.items():
@@ -283,7 +243,7 @@ def main(
                 named,
             )
     if update:
-        command = command_line(preset, sets, file)
+        command = command_line(SCRIPT, DATA, preset, sets, file)
         entries = [
             metrics_entry(named, result, source.file, sha, command)
             for named, result in results.items()

@@ -45,6 +45,20 @@ def find_source(preset: str, file: str = "model.tflite") -> Source:
     return source
 
 
+def keras_task(source: Source):
+    """Loads the preset's own weights in Keras, for `--compare keras`.
+
+    Raises:
+        EvaluationError: a lone .tflite has none.
+    """
+    if source.folder is None:
+        raise EvaluationError(
+            "--compare keras needs the preset's weights: give --preset a "
+            "preset name or folder, not a .tflite."
+        )
+    return zoo.load(source.folder)
+
+
 def parse_set(named: str) -> tuple[str, str]:
     """Reads `CORPUS:SPLIT`."""
     corpus, _, split = named.partition(":")
@@ -65,10 +79,11 @@ def check_update(update: bool, limit: int | None, source: Source) -> None:
 
 
 def update_metrics(folder: Path, entries: list[dict]) -> Path:
-    """Replaces or adds entries, by data set, split and file; sorted."""
+    """Replaces or adds entries, by file, data set, split and beam; sorted."""
 
     def key(entry):
-        return entry["file"], entry["dataset"], entry["split"]
+        names = [entry[name] for name in ("file", "dataset", "split")]
+        return *names, entry.get("beam", 1)
 
     path = folder / "metrics.json"
     metrics = {"format": 1, "results": []}

@@ -7,6 +7,9 @@
     python train/publish.py runs/mine/preset zoo/text_classification/NAME \
         --text "A fine film." --quantize float16 ...
 
+    python train/publish.py runs/mine/preset zoo/translation/NAME \
+        --text "Ein Hund." --quantize dynamic --language de-en ...
+
 The folder gets `preset.json`, `model.safetensors`, `model.tflite` and, for
 speech, `sample.wav`; `card.md` and `metrics.json` are written by hand and by
 `train/evaluate_*.py`. What is exported are the float16 weights that are kept,
@@ -58,10 +61,29 @@ def classify(folder, text):
     }
 
 
+def translate(folder, text):
+    """The reference of a translator: text and tokens of a translation.
+
+    Raises:
+        ValueError: the shipped file writes nothing for it.
+    """
+    from keras_selfattn.runtime import Translator
+
+    found = Translator(folder / "model.tflite").translate(text)
+    if not found.text:
+        raise ValueError(f"{text!r}: the new file writes nothing for it.")
+    return {
+        "source": text,
+        "text": found.text,
+        "token_ids": found.token_ids,
+    }
+
+
 # Task -> (option that names its sample, what gives the reference).
 REFERENCES = {
     "SpeechRecognizer": ("sample", hear),
     "TextClassifier": ("text", classify),
+    "Translator": ("text", translate),
 }
 
 

@@ -1,41 +1,23 @@
 """The tables of text classification that `train/report.py` writes."""
 
-
-def table(header: list[str], rows: list[list[str]], left: int = 1) -> str:
-    """Returns a Markdown table; all but the first `left` columns lean right."""
-    rule = ["---"] * left + ["---:"] * (len(header) - left)
-    lines = [header, rule, *rows]
-    return "".join("| " + " | ".join(line) + " |\n" for line in lines)
+from report_tables import measured, table
 
 
 def render_classification(presets: list) -> str:
     """Returns the table of accuracies, and the commands that print them."""
-    rows, commands = [], []
-    for preset in presets:
-        if preset.task != "TextClassifier":
-            continue
-        for result in preset.results:
-            rows.append(
-                [
-                    f"`{preset.name}`",
-                    f"`{result['file']}`",
-                    f"{result['dataset']} {result['split']}",
-                    f"{result['examples']:,}",
-                    f"{100 * result['accuracy']:.2f}",
-                    f"{100 * result['macro_f1']:.2f}",
-                    f"{result['seen_in_train']:,}",
-                    f"{100 * result['unseen_accuracy']:.2f}",
-                ]
-            )
-            if result["command"] not in commands:
-                commands.append(result["command"])
-    if not rows:
-        return "\nNo preset has been measured yet.\n\n"
-    header = ["preset", "file", "data", "texts", "accuracy %", "macro F1 %"]
+
+    def figures(result):
+        return [
+            f"{result['examples']:,}",
+            f"{100 * result['accuracy']:.2f}",
+            f"{100 * result['macro_f1']:.2f}",
+            f"{result['seen_in_train']:,}",
+            f"{100 * result['unseen_accuracy']:.2f}",
+        ]
+
+    header = ["texts", "accuracy %", "macro F1 %"]
     header += ["also in train", "accuracy of the others %"]
-    text = "\n" + table(header, rows, left=3)
-    text += "\nThe commands that print these figures:\n\n```bash\n"
-    return text + "\n".join(commands) + "\n```\n\n"
+    return measured(presets, "TextClassifier", header, figures)
 
 
 def render_classifiers(result: dict | None) -> str:

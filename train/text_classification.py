@@ -18,9 +18,7 @@ each published preset stands in `train/runs/`, what was learnt on the way in
 """
 
 import json
-import os
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Annotated
 
 import typer
@@ -29,10 +27,10 @@ from text_classification_model import (
     build_classifier,
     class_weights,
     compile_classifier,
-    say,
     start_from_linear,
 )
 from text_classification_sets import read_sets, share_out, write_sentences
+from training_run import load_mean, option, say, start, train_epochs
 
 SMOKE = {
     "hidden_dim": 16,
@@ -67,25 +65,15 @@ def train_one(args, folder, train, dev):
     import keras
 
     from keras_selfattn.data.text_dataset import TextDataset
-    from keras_selfattn.tasks.task import load_weight_file, save_weight_file
-    from keras_selfattn.training.averaging import average_weight_files
-    from keras_selfattn.training.checkpoint import (
-        restore_checkpoint,
-        save_checkpoint,
-    )
-    from keras_selfattn.training.curves import plot_curves
+    from keras_selfattn.tasks.task import load_weight_file
     from keras_selfattn.training.epoch_runs import (
         checkpoint_file,
         count_steps,
         epoch_file,
-        fit_epoch,
-        keep_arguments,
     )
 
     keras.utils.set_random_seed(args.seed)
     folder.mkdir(parents=True, exist_ok=True)
-    checkpoint = checkpoint_file(folder)
-    keep_arguments(folder, vars(args), checkpoint.is_file(), say)
     labels = sorted({example.label for example in train})
     if len(labels) < 2:
         raise ValueError(
@@ -102,7 +90,7 @@ def train_one(args, folder, train, dev):
         seed=args.seed,
     )
     truth = classifier.label_ids([example.label for example in dev])
-    going_on = checkpoint.is_file() or args.init
+    going_on = checkpoint_file(folder).is_file() or args.init
     if args.linear_start and not going_on:
         start_from_linear(classifier, dataset, args.linear_start)
     total_steps = count_steps(dataset, args.epochs, args.max_steps)
@@ -118,41 +106,27 @@ def train_one(args, folder, train, dev):
         fit_options["class_weight"] = class_weights(
             dataset.class_ids, len(labels)
         )
-    first_epoch, first_batch, history = 0, 0, []
-    if checkpoint.is_file():
-        first_epoch, first_batch, history = restore_checkpoint(
-            checkpoint, classifier
-        )
-        say(f"Going on with epoch {first_epoch}, batch {first_batch}.")
-    for epoch in range(first_epoch, args.epochs):
-        if stop_early(history, args.patience):
-            break
-        row = fit_epoch(
-            classifier,
-            dataset,
-            folder,
-            epoch,
-            first_batch,
-            history,
-            args.checkpoint_every,
-            args.max_steps,
-            **fit_options,
-        )
-        if dev:
-            found = probabilities(classifier, dev).argmax(-1)
-            row["dev_accuracy"] = float((found == truth).mean())
-        say(json.dumps(row))
-        history.append(row)
-        first_batch = 0
-        save_weight_file(classifier, epoch_file(folder, epoch), "float32")
-        save_checkpoint(checkpoint, classifier, epoch + 1, 0, history)
-        plot_curves(history, folder / "curves.png", args.name or folder.name)
+
+    def figures(row):
+        if not dev:
+            return {}
+        found = probabilities(classifier, dev).argmax(-1)
+        return {"dev_accuracy": float((found == truth).mean())}
+
+    history = train_epochs(
+        args,
+        folder,
+        classifier,
+        dataset,
+        figures,
+        say,
+        before=lambda _, history: stop_early(history, args.patience),
+        **fit_options,
+    )
 
     # Kept is the best epoch, or the last ones' mean where that is as good.
     last = [row["epoch"] for row in history][-args.average :]
-    averaged = folder / "averaged.safetensors"
-    average_weight_files([epoch_file(folder, e) for e in last], averaged)
-    load_weight_file(classifier, averaged)
+    load_mean(classifier, folder, last)
     if dev and history:
         best = max(history, key=lambda row: row["dev_accuracy"])
         found = probabilities(classifier, dev).argmax(-1)
@@ -303,11 +277,6 @@ def run(args):
     say(f"The preset is in {args.out / 'preset'}.")
 
 
-def option(text):
-    """Its help text as a typer option."""
-    return typer.Option(help=text)
-
-
 def main(
     out: Annotated[Path, option("folder of the run")],
     train: Annotated[list[str], option("PATH or PATH:SPLIT; repeatable")] = (),
@@ -377,14 +346,7 @@ def main(
     smoke: Annotated[bool, option("two steps on generated texts")] = False,
 ):
     """Trains a text classifier; goes on where a killed run stopped."""
-    args = SimpleNamespace(**locals())
-    if backend:
-        os.environ["KERAS_BACKEND"] = backend
-    try:
-        run(args)
-    except (ValueError, FloatingPointError, ImportError) as error:
-        say(f"error: {error}")
-        raise typer.Exit(2) from error
+    start(run, locals())
 
 
 if __name__ == "__main__":

@@ -3,16 +3,10 @@
 Shapes: `C` classes, `D` pooled features.
 """
 
-import sys
-
 import numpy as np
+from training_run import say
 
 ARCHITECTURES = ("attention", "cnn", "rnn")
-
-
-def say(text):
-    """Prints to stderr at once."""
-    print(text, file=sys.stderr, flush=True)
 
 
 def build_tokenizer(args, texts):

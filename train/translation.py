@@ -12,14 +12,13 @@ what was learnt on the way in `train/LOG.md`.
 """
 
 import json
-import os
 import statistics
-import sys
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Annotated
 
 import typer
+from training_run import load_mean, option, say, start, train_epochs
 
 SMOKE = {
     "vocabulary": 40,
@@ -35,11 +34,6 @@ SMOKE = {
     "checkpoint_every": 1,
 }
 SCHEDULES = ("inverse-sqrt", "cosine")
-
-
-def say(text):
-    """Prints to stderr at once."""
-    print(text, file=sys.stderr, flush=True)
 
 
 def write_sums(path, count=60):
@@ -262,20 +256,7 @@ def train_and_score(args, pairs, dev_pairs):
     import keras
 
     from keras_selfattn.data.translation_dataset import TranslationDataset
-    from keras_selfattn.tasks.task import load_weight_file, save_weight_file
-    from keras_selfattn.training.averaging import average_weight_files
-    from keras_selfattn.training.checkpoint import (
-        restore_checkpoint,
-        save_checkpoint,
-    )
-    from keras_selfattn.training.curves import plot_curves
-    from keras_selfattn.training.epoch_runs import (
-        checkpoint_file,
-        count_steps,
-        epoch_file,
-        fit_epoch,
-        keep_arguments,
-    )
+    from keras_selfattn.training.epoch_runs import count_steps
 
     args.out.mkdir(parents=True, exist_ok=True)
     dev = DevSet(dev_pairs)
@@ -290,6 +271,9 @@ def train_and_score(args, pairs, dev_pairs):
         segmentations=args.segmentations,
         seed=args.seed,
     )
+    # Longer lines are cut: what it never saw, it cannot translate.
+    translator.max_source_tokens = dataset.longest_source
+    translator.max_target_tokens = 2 * dataset.longest_source + 10
     total_steps = count_steps(dataset, args.epochs, args.max_steps)
     say(
         f"{len(dataset.examples):,} pairs, {dataset.num_target_tokens:,} "
@@ -299,52 +283,32 @@ def train_and_score(args, pairs, dev_pairs):
     )
     compile_translator(args, translator, total_steps)
 
-    name = args.name or args.out.name
-    checkpoint = checkpoint_file(args.out)
-    first_epoch, first_batch, history = 0, 0, []
-    keep_arguments(args.out, vars(args), checkpoint.is_file(), say)
-    if checkpoint.is_file():
-        first_epoch, first_batch, history = restore_checkpoint(
-            checkpoint, translator
-        )
-        say(f"Going on with epoch {first_epoch}, batch {first_batch}.")
-    for epoch in range(first_epoch, args.epochs):
-        row = fit_epoch(
-            translator,
-            dataset,
-            args.out,
-            epoch,
-            first_batch,
-            history,
-            args.checkpoint_every,
-            args.max_steps,
-        )
-        if (epoch + 1) % args.dev_every == 0 or epoch + 1 == args.epochs:
-            row |= dev.scores(translator)
-        say(json.dumps(row))
-        history.append(row)
-        first_batch = 0
-        save_weight_file(translator, epoch_file(args.out, epoch), "float32")
-        save_checkpoint(checkpoint, translator, epoch + 1, 0, history)
-        plot_curves(history, args.out / "curves.png", name, "nats a token")
+    def figures(row):
+        done = row["epoch"] + 1
+        if done % args.dev_every and done != args.epochs:
+            return {}
+        return dev.scores(translator)
+
+    train_epochs(
+        args,
+        args.out,
+        translator,
+        dataset,
+        figures,
+        say,
+        loss_label="nats a token",
+    )
 
     # The mean of the last epochs' weights is the result.
     last = range(max(0, args.epochs - args.average), args.epochs)
-    averaged = args.out / "averaged.safetensors"
-    average_weight_files([epoch_file(args.out, e) for e in last], averaged)
-    load_weight_file(translator, averaged)
+    load_mean(translator, args.out, last)
     for beam in dict.fromkeys((1, args.beam)):
         scores = dev.scores(translator, beam, num_shown=1)
         row = {"averaged_epochs": list(last), "beam": beam, **scores}
         say(json.dumps(row))
-    translator.save_preset(args.out / "preset", name=name)
+    translator.save_preset(args.out / "preset", name=args.name or args.out.name)
     say(f"The preset is in {args.out / 'preset'}.")
     return scores
-
-
-def option(text):
-    """A typer option with its help text."""
-    return typer.Option(help=text)
 
 
 def main(
@@ -390,14 +354,7 @@ def main(
     smoke: Annotated[bool, option("two steps on made-up sentences")] = False,
 ):
     """Trains a translator; goes on where a killed run stopped."""
-    args = SimpleNamespace(**locals())
-    if backend:
-        os.environ["KERAS_BACKEND"] = backend
-    try:
-        run(args)
-    except (ValueError, FloatingPointError) as error:
-        say(f"error: {error}")
-        raise typer.Exit(2) from error
+    start(run, locals())
 
 
 if __name__ == "__main__":

@@ -16,13 +16,6 @@ from keras_selfattn.progress import CountProgress
 
 
 def translate(
-    preset: Annotated[
-        str,
-        typer.Option(
-            metavar="NAME_OR_PATH",
-            help="Preset name or alias, preset folder, or .tflite file.",
-        ),
-    ],
     texts: Annotated[
         list[str] | None,
         typer.Argument(
@@ -30,6 +23,13 @@ def translate(
             help="Texts to translate; without one, lines from stdin.",
         ),
     ] = None,
+    preset: Annotated[
+        str,
+        typer.Option(
+            metavar="NAME_OR_PATH",
+            help="Preset name or alias, preset folder, or .tflite file.",
+        ),
+    ] = "translation",
     beam: Annotated[
         int, typer.Option(min=1, help="Texts kept while searching; 1: greedy.")
     ] = 1,

@@ -6,14 +6,28 @@ The readers give a list of `TextExample`; which one is meant shows in the path.
 import csv
 import json
 import lzma
+from dataclasses import dataclass
 from pathlib import Path
-
-from keras_selfattn.data.text_corpora import TextExample
 
 DELIMITERS = {".tsv": "\t", ".csv": ","}
 AG_NEWS = ("World", "Sports", "Business", "Sci/Tech")
 _LABEL_COLUMNS = ("label", "class", "category", "sentiment")
 _TEXT_COLUMNS = ("text", "sentence", "content", "review")
+
+
+@dataclass(frozen=True, slots=True)
+class TextExample:
+    """One text and its class.
+
+    Args:
+        text: str. The text as the corpus gives it.
+        label: str. The name of its class.
+        split: str. Name of the part it belongs to; empty where none is named.
+    """
+
+    text: str
+    label: str
+    split: str
 
 
 def read_texts(path, split=None, text_column="", label_column=""):

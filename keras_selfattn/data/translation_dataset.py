@@ -121,6 +121,11 @@ class TranslationDataset(keras.utils.PyDataset):
         """Tokens of all targets, ends included: labels of this epoch."""
         return sum(map(len, self._targets))
 
+    @property
+    def longest_source(self):
+        """Tokens of the longest source, the end included."""
+        return max(ways[0].longest for ways in self._ways)
+
     def set_epoch(self, epoch, first_batch=0):
         """Fixes order and batches, exactly, for an epoch.
 
@@ -199,6 +204,11 @@ class _Ways:
         scores = alpha * np.array([score for _, score in ways])
         shares = np.exp(scores - scores.max())
         self._bounds = np.cumsum(shares / shares.sum())[:-1]
+
+    @property
+    def longest(self):
+        """Tokens of the longest way."""
+        return max(map(len, self._ids))
 
     def drawn(self, point):
         """The ids at a point in [0, 1)."""

@@ -167,15 +167,15 @@ def _refuse(report):
         raise ExportError(
             f"The file needs operators that a plain runtime lacks: {found}."
         )
+    least = LEAST_AGREEMENT * report.compared
+    if report.quantize == "none" and report.equal < least:
+        raise ExportError(
+            f"Only {report.equal} of {report.compared} "
+            f"{report.agreement}. A layer behaves otherwise on "
+            "TensorFlow: compare the backends."
+        )
     difference = report.max_abs_difference
     if difference is None:
-        least = LEAST_AGREEMENT * report.compared
-        if report.quantize == "none" and report.equal < least:
-            raise ExportError(
-                f"Only {report.equal} of {report.compared} "
-                f"{report.agreement}. A layer behaves otherwise on "
-                "TensorFlow: compare the backends."
-            )
         return
     if not math.isfinite(difference):
         raise ExportError(

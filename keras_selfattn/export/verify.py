@@ -102,6 +102,12 @@ def verify(task, path, examples=None):
     examples = task.export_probes() if examples is None else examples
     outputs = [model.run(**example) for example in examples]
     equal, compared, difference = compare(task, examples, outputs)
+    parts = task.compare_parts(
+        lambda name, inputs, outputs: ModelFile(path, name, inputs, outputs)
+    )
+    if parts is not None:
+        equal, compared = equal + parts[0], compared + parts[1]
+        difference = float(np.max([difference or 0.0, parts[2]]))
     typical, run_of = task.typical_input()
     return replace(
         found,

@@ -1,23 +1,58 @@
-"""Cross-entropy of class ids, with label smoothing.
+"""Cross-entropy with label smoothing, of classes and of tokens.
 
-Shapes: `B` batch, `C` classes.
+Shapes: `B` batch, `T` tokens, `C` classes (for tokens, the vocabulary).
 """
 
 import keras
 from keras import ops
 
 
-@keras.saving.register_keras_serializable(package="keras_selfattn")
-class SmoothedCrossEntropy(keras.losses.Loss):
-    """`-sum_c q_c log p_c`, `q = (1 - s) onehot(y) + s / C`, from logits.
+def smoothed_cross_entropy(labels, logits, smoothing=0.0):
+    """`-sum_c q_c log p_c`, `q = (1 - s) y + s / C`, from logits.
 
-    Keras smooths the labels only of one-hot targets; this takes class ids, or
-    probabilities of the classes (of a teacher, for example).
+    In float32 whatever the policy.
 
-    Reference: Szegedy et al. 2016 (arXiv:1512.00567), section 7.
+    Reference: Szegedy et al. 2016 (arXiv:1512.00567), section 7; Vaswani et
+    al. 2017 (arXiv:1706.03762), section 5.4.
 
     Args:
-        label_smoothing: float in [0, 1), `s`.
+        labels: int `(B, ...)`, ids; or float `(B, ..., C)`, probabilities
+            (of a teacher, for example).
+        logits: float `(B, ..., C)`, before softmax.
+        smoothing: float in [0, 1), `s`.
+
+    Returns:
+        float32 `(B, ...)`, nats.
+
+    Raises:
+        ValueError: where `smoothing` is out of its range.
+
+    Example:
+        >>> smoothed_cross_entropy(np.array([1]), np.zeros((1, 2)))  # log 2
+    """
+    _check_range(smoothing)
+    logits = ops.cast(logits, "float32")
+    even = smoothing / logits.shape[-1]
+    if len(labels.shape) == len(logits.shape):
+        chosen = (1 - smoothing) * ops.cast(labels, "float32") + even
+    else:
+        ids = ops.expand_dims(ops.cast(labels, "int32"), -1)
+        own = ids == ops.arange(logits.shape[-1], dtype="int32")
+        chosen = ops.where(own, 1 - smoothing + even, even)
+    # One pass over what may be a large array; picking the label's logit
+    # (`take_along_axis`) takes twice as long on TensorFlow and JAX.
+    return ops.logsumexp(logits, axis=-1) - ops.sum(chosen * logits, axis=-1)
+
+
+@keras.saving.register_keras_serializable(package="keras_selfattn")
+class SmoothedCrossEntropy(keras.losses.Loss):
+    """`smoothed_cross_entropy` as a loss for `compile`.
+
+    Keras smooths the labels only of one-hot targets; this takes class ids, or
+    probabilities of the classes.
+
+    Args:
+        label_smoothing: float in [0, 1).
 
     Call arguments:
         y_true: int `(B,)` or `(B, 1)`, class ids; or float `(B, C)`,
@@ -36,28 +71,23 @@ class SmoothedCrossEntropy(keras.losses.Loss):
         self, label_smoothing=0.0, name="smoothed_cross_entropy", **kwargs
     ):
         super().__init__(name=name, **kwargs)
-        if not 0 <= label_smoothing < 1:
-            raise ValueError(
-                f"label_smoothing={label_smoothing} must be at least 0 and "
-                "below 1."
-            )
+        _check_range(label_smoothing)
         self.label_smoothing = label_smoothing
 
     def call(self, y_true, y_pred):
-        logs = ops.log_softmax(ops.cast(y_pred, "float32"), axis=-1)
-        num_classes = logs.shape[-1]
-        if len(y_true.shape) == 2 and y_true.shape[-1] != 1:
-            chosen = ops.cast(y_true, "float32")  # (B, C)
-        else:
-            ids = ops.cast(ops.reshape(y_true, (-1,)), "int32")
-            chosen = ops.one_hot(ids, num_classes, dtype="float32")
-        right = -ops.sum(chosen * logs, axis=-1)
-        even = -ops.mean(logs, axis=-1)
-        smoothing = self.label_smoothing
-        return (1 - smoothing) * right + smoothing * even
+        if len(y_true.shape) == 2 and y_true.shape[-1] == 1:
+            y_true = ops.squeeze(y_true, axis=-1)
+        return smoothed_cross_entropy(y_true, y_pred, self.label_smoothing)
 
     def get_config(self):
         return {
             **super().get_config(),
             "label_smoothing": self.label_smoothing,
         }
+
+
+def _check_range(smoothing):
+    if not 0 <= smoothing < 1:
+        raise ValueError(
+            f"label smoothing {smoothing} must be at least 0 and below 1."
+        )

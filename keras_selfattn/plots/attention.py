@@ -10,6 +10,7 @@ import warnings
 import numpy as np
 
 try:
+    from matplotlib import get_cachedir
     from matplotlib.figure import Figure
     from matplotlib.font_manager import get_font_names
 except ImportError as error:
@@ -226,8 +227,9 @@ def font_families(labels):
     found = [name for name in CHINESE_FONTS if name in known][:1]
     if not found:
         warnings.warn(
-            "No font with Chinese signs is installed, so boxes stand for "
-            "them; install one (Debian: apt install fonts-noto-cjk).",
+            "No font with Chinese signs is known, so boxes stand for them; "
+            "install one (Debian: apt install fonts-noto-cjk) and remove "
+            f"matplotlib's list of fonts in {get_cachedir()}.",
             stacklevel=3,
         )
     return families + found

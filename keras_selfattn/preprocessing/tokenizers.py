@@ -10,11 +10,17 @@ import base64
 import binascii
 import io
 
+from keras_selfattn.preprocessing.sentencepiece_model import (
+    UNKNOWN,
+    WORD_START,
+    read_pieces,
+)
+from keras_selfattn.preprocessing.unigram import UnigramSplitter, is_supported
+
 BLANK = "<blank>"
 # What a translator's vocabulary begins with; SentencePiece's own unknown
 # piece comes next.
 PAD, BOS, EOS = "<pad>", "<s>", "</s>"
-WORD_START = "\u2581"  # SentencePiece's mark of a blank before a piece
 
 
 def detokenize(ids, vocabulary):
@@ -131,10 +137,15 @@ class CharacterTokenizer:
 class SentencePieceTokenizer:
     """Subword pieces of a SentencePiece model, behind a few special tokens.
 
-    Loading and decoding need no `sentencepiece` package (the vocabulary is
-    read from the model itself); encoding and training do.
+    Training needs the package `sentencepiece`. Encoding is done by it where it
+    is installed and else, for the unigram models that `train` makes, by
+    `UnigramSplitter`; loading and decoding never need it.
 
     Reference: Kudo and Richardson 2018, SentencePiece, arXiv:1808.06226.
+
+    Attributes:
+        vocabulary: list of str, the special tokens and the pieces.
+        unknown_id: int, id of the unknown piece.
 
     Args:
         model_bytes: bytes. A serialised SentencePiece model.
@@ -171,8 +182,12 @@ class SentencePieceTokenizer:
         self.keep_unknown = keep_unknown
         self.replacements = replacements and tuple(replacements)
         self._table = _replacement_table(self.replacements)
-        self.vocabulary = [*special_tokens, *_pieces(self.model_bytes)]
-        self._processor = None
+        pieces = read_pieces(self.model_bytes)
+        self.vocabulary = [*special_tokens, *(piece for piece, *_ in pieces)]
+        unknown = (i for i, piece in enumerate(pieces) if piece[2] == UNKNOWN)
+        # Every model has one; where it has none, no id is that.
+        self.unknown_id = len(special_tokens) + next(unknown, len(pieces))
+        self._processor = self._split = self._ids = None
 
     @classmethod
     def train(
@@ -228,11 +243,6 @@ class SentencePieceTokenizer:
         """Number of ids, the special ones included."""
         return len(self.vocabulary)
 
-    @property
-    def unknown_id(self):
-        """Id of the unknown piece."""
-        return self._loaded().unk_id() + len(self.special_tokens)
-
     def _loaded(self):
         if self._processor is None:
             sentencepiece = _import_sentencepiece()
@@ -243,19 +253,34 @@ class SentencePieceTokenizer:
 
     def encode(self, text):
         """Token ids of a text; without a piece for a character, see above."""
-        processor = self._loaded()
-        ids = processor.encode(text.translate(self._table))
-        if not self.keep_unknown and processor.unk_id() in ids:
+        ids = self._encoded(text.translate(self._table))
+        if not self.keep_unknown and self.unknown_id in ids:
             known = set("".join(self.vocabulary[1:])) | {" "}
             raise ValueError(
                 f"The text {text!r} holds {sorted(set(text) - known)}, not "
                 "in the SentencePiece model; use normalize_transcript first."
             )
-        first = len(self.special_tokens)
-        return [token_id + first for token_id in ids]
+        return ids
+
+    def _encoded(self, text):
+        if self._split is None and self._processor is None:
+            try:
+                self._loaded()
+            except ImportError:
+                if not is_supported(self.model_bytes):
+                    raise
+                self._split = UnigramSplitter(self.model_bytes)
+                self._ids = {p: i for i, p in enumerate(self.vocabulary)}
+        if self._split is None:
+            first = len(self.special_tokens)
+            return [i + first for i in self._processor.encode(text)]
+        pieces = self._split(" ".join(text.split()))
+        return [self._ids.get(piece, self.unknown_id) for piece in pieces]
 
     def encode_best(self, text, count):
         """The likeliest ways to cut a text into pieces, best first.
+
+        Needs the package `sentencepiece`.
 
         Args:
             text: str.
@@ -312,58 +337,6 @@ def _import_sentencepiece():
         import sentencepiece
     except ImportError as error:
         raise ImportError(
-            "Encoding with SentencePiece needs the package: "
-            "pip install sentencepiece"
+            "This needs the package sentencepiece: pip install sentencepiece"
         ) from error
     return sentencepiece
-
-
-def _pieces(proto):
-    """The pieces of a serialised ModelProto, in order of their ids.
-
-    Field 1 of ModelProto is a repeated message whose field 1 is the piece.
-    """
-    pieces = []
-    try:
-        for field, value in proto_fields(proto):
-            if field == 1:
-                piece = next(v for f, v in proto_fields(value) if f == 1)
-                pieces.append(piece.decode("utf8"))
-    except (IndexError, StopIteration, TypeError, UnicodeError):
-        pieces = []
-    if not pieces:
-        raise ValueError(
-            "model_bytes is not a SentencePiece model; expected the content "
-            f"of a .model file; received {len(proto)} bytes."
-        )
-    return pieces
-
-
-def proto_fields(data):
-    """Yields (field number, value) of a protocol buffer message."""
-    position = 0
-
-    def varint():
-        nonlocal position
-        value = shift = 0
-        while True:
-            byte = data[position]
-            position += 1
-            value |= (byte & 0x7F) << shift
-            shift += 7
-            if byte < 0x80:
-                return value
-
-    while position < len(data):
-        key = varint()
-        wire_type = key & 7
-        if wire_type == 0:
-            yield key >> 3, varint()
-            continue
-        if wire_type not in (1, 2, 5):
-            raise IndexError(f"wire type {wire_type}")
-        size = {1: 8, 5: 4}.get(wire_type) or varint()
-        if position + size > len(data):
-            raise IndexError("cut short")
-        yield key >> 3, data[position : position + size]
-        position += size

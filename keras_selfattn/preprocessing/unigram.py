@@ -4,12 +4,17 @@ Standard library only, for devices: the models that `SentencePieceTokenizer`
 trains are of this kind.
 """
 
-import struct
-
-from keras_selfattn.preprocessing.tokenizers import WORD_START, proto_fields
+from keras_selfattn.preprocessing.sentencepiece_model import (
+    CONTROL,
+    NORMAL,
+    UNKNOWN,
+    UNUSED,
+    WORD_START,
+    proto_fields,
+    read_pieces,
+)
 
 _UNIGRAM = 1  # TrainerSpec.model_type
-_NORMAL, _UNKNOWN, _CONTROL, _UNUSED = 1, 2, 3, 5  # types of pieces
 _UNKNOWN_PENALTY = 10.0
 
 
@@ -45,8 +50,8 @@ class UnigramSplitter:
             )
         self._scores = {
             piece: score
-            for piece, score, kind in _pieces(model_bytes)
-            if kind == _NORMAL
+            for piece, score, kind in read_pieces(model_bytes)
+            if kind == NORMAL
         }
         self._longest = max(map(len, self._scores), default=1)
         self._unknown = min(self._scores.values(), default=0.0)
@@ -93,14 +98,5 @@ def is_supported(model_bytes):
             spec = dict(proto_fields(value))
             if spec.get(2) or not all(spec.get(i, 1) for i in (3, 4, 5)):
                 return False
-    kinds = {kind for _, _, kind in _pieces(model_bytes)}
-    return kinds <= {_NORMAL, _UNKNOWN, _CONTROL, _UNUSED}
-
-
-def _pieces(model_bytes):
-    """Yields (piece, score, type) of a model."""
-    for field, value in proto_fields(model_bytes):
-        if field == 1:
-            entry = dict(proto_fields(value))
-            (score,) = struct.unpack("<f", entry.get(2, b"\0\0\0\0"))
-            yield entry[1].decode("utf8"), score, entry.get(3, _NORMAL)
+    kinds = {kind for _, _, kind in read_pieces(model_bytes)}
+    return kinds <= {NORMAL, UNKNOWN, CONTROL, UNUSED}

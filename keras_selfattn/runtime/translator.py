@@ -58,11 +58,11 @@ class Translation:
 class Translator:
     """Translates lines of text with an exported file.
 
-    It needs numpy, ai-edge-litert and sentencepiece; no Keras. Greedy search
-    runs inside the file; a beam runs here, over the file's `encode` and
-    `decode_step`. A line that is too long is cut into sentences (if need be
-    clauses, words), which are translated one by one and joined with blanks.
-    One object serves one thread.
+    It needs numpy and ai-edge-litert; no Keras. Greedy search runs inside the
+    file; a beam runs here, over the file's `encode` and `decode_step`. A line
+    that is too long is cut into sentences (if need be clauses, words), which
+    are translated one by one and joined with blanks. One object serves one
+    thread.
 
     Args:
         source: str or path of a .tflite file that `task.export` wrote, or of a

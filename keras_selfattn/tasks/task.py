@@ -137,6 +137,19 @@ class Task(keras.Model):
         """
         return {}
 
+    def compare_parts(self, opened):
+        """Compares the signatures of `export_parts` with this model.
+
+        Args:
+            opened: function of a signature's name, its inputs' and its
+                outputs' names that gives a `ModelFile`.
+
+        Returns:
+            int decisions that are equal, int decisions compared, largest
+            difference of log-probabilities; None where there are no parts.
+        """
+        return None
+
     def export(self, path, quantize="none", **kwargs):
         """Writes ONE `.tflite` file of built-in operators, no Flex.
 

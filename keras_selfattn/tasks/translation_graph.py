@@ -112,6 +112,59 @@ def cache_shape(transformer, rows, places):
     return [2 * blocks, rows, heads, places, transformer.hidden_dim // heads]
 
 
+def compare_parts(transformer, opened, source, target, places):
+    """Runs `encode` and `decode_step` of a file beside the Keras model.
+
+    Args:
+        transformer: Transformer.
+        opened: see `Task.compare_parts`.
+        source: int32 `(S,)`, with the end.
+        target: int32 `(T,)`, what is to be written, with the end.
+        places: int, `L`.
+
+    Returns:
+        see `Task.compare_parts`: of each step the likeliest token, and the
+        log-probabilities of all.
+    """
+    begins = np.array([[BOS_ID, *target[:-1]]], "int32")
+    sources = source[np.newaxis]
+    wanted = transformer(
+        {
+            "source_ids": sources,
+            "source_padding_mask": np.ones(sources.shape, bool),
+            "target_ids": begins,
+        }
+    )
+    wanted = _log_softmax(ops.convert_to_numpy(ops.cast(wanted, "float32"))[0])
+    encode_file = opened("encode", ["source_ids"], ["context"])
+    context = encode_file.run_rows(source_ids=sources)["context"]
+    step = opened(
+        "decode_step",
+        ["token_ids", "position", "cache", "context", "source_ids"],
+        ["logits", "cache"],
+    )
+    cache = np.zeros(cache_shape(transformer, 1, places), "float32")
+    rows = []
+    for position, token in enumerate(begins[0]):
+        found = step.run_rows(
+            token_ids=np.array([token], "int32"),
+            position=np.array(position, "int32"),
+            cache=cache,
+            context=context,
+            source_ids=sources,
+        )
+        cache = found["cache"]
+        rows.append(found["logits"][0])
+    found = _log_softmax(np.stack(rows))
+    equal = int(np.sum(found.argmax(-1) == wanted.argmax(-1)))
+    return equal, len(rows), float(np.max(np.abs(found - wanted)))
+
+
+def _log_softmax(logits):
+    shifted = logits - logits.max(-1, keepdims=True)
+    return shifted - np.log(np.exp(shifted).sum(-1, keepdims=True))
+
+
 def parts(transformer, places):
     """The signatures `encode` and `decode_step`; see `Task.export_parts`."""
 

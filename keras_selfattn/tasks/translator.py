@@ -10,7 +10,7 @@ from keras import ops
 
 from keras_selfattn.decoding.beam_search import beam_search
 from keras_selfattn.export.signature import Signature
-from keras_selfattn.losses.label_smoothing import smoothed_cross_entropy
+from keras_selfattn.losses.cross_entropy import smoothed_cross_entropy
 from keras_selfattn.models.transformer import Transformer
 from keras_selfattn.preprocessing.tokenizers import tokenizer_from_config
 from keras_selfattn.preprocessing.translation_text import (
@@ -27,6 +27,7 @@ from keras_selfattn.tasks.cached_decoding import CachedDecoder
 from keras_selfattn.tasks.task import Task, from_config, to_config
 from keras_selfattn.tasks.translation_graph import (
     cache_shape,
+    compare_parts,
     greedy_ids,
     parts,
 )
@@ -158,8 +159,8 @@ class Translator(Task):
         if sample_weight is not None:
             weight = ops.cast(sample_weight, "float32")
             weight = ops.reshape(weight, (-1, 1))
-            costs, tokens = costs * weight, tokens * weight
-        return ops.sum(costs) / ops.maximum(ops.sum(tokens), 1.0)
+            tokens = tokens * weight
+        return ops.sum(costs * tokens) / ops.maximum(ops.sum(tokens), 1.0)
 
     def write(self, rows, beam=4, alpha=1.0, no_repeat_ngram=0):
         """Translates token ids.
@@ -310,6 +311,14 @@ class Translator(Task):
     def export_parts(self):
         """`encode` and `decode_step`, for a search of one's own."""
         return parts(self.transformer, self._places)
+
+    def compare_parts(self, opened):
+        source = self.typical_input()[0]["source_ids"]
+        ((target, _),) = self.write([source.tolist()], beam=1)
+        target = np.append(target, EOS_ID)[: self._places]
+        return compare_parts(
+            self.transformer, opened, source, target, self._places
+        )
 
     def export_metadata(self):
         return {

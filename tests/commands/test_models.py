@@ -16,8 +16,9 @@ def text():
 
 
 def test_zoo_lists_shows_and_verifies(home, text):
-    first, second = run("zoo", "list").stdout.splitlines()
+    first, second, third = run("zoo", "list").stdout.splitlines()
     assert second.startswith("tiny_text\ttext-classification\tTextClass")
+    assert third.startswith("tiny_translation\ttranslation\tTranslator")
     columns = first.split("\t")
     assert columns[:4] == ["tiny_asr", "asr", "SpeechRecognizer", "en"]
     assert run("zoo", "card", "asr").stdout.startswith("# tiny_asr\n")
@@ -26,10 +27,12 @@ def test_zoo_lists_shows_and_verifies(home, text):
     assert repr(text) in result.stdout
 
 
-def test_a_text_preset_is_verified_on_its_sentence(home):
+def test_presets_of_texts_are_verified_on_their_sentences(home):
     result = run("zoo", "verify", "text-classification")
     assert result.exit_code == 0
     assert "sample gives 'good'" in result.stdout
+    result = run("zoo", "verify", "translation")
+    assert "sample gives '7 3 9'" in result.stdout
 
 
 @pytest.mark.parametrize("given", [True, False])

@@ -17,7 +17,12 @@ from keras_selfattn.commands.terminal import (
     silent_native_stderr,
     user_errors,
 )
-from tests.command_line import TINY, TINY_TEXT, command
+from tests.command_line import (
+    TINY,
+    TINY_TEXT,
+    TINY_TRANSLATION,
+    command,
+)
 
 
 def test_a_reader_that_goes_away_gives_no_traceback():
@@ -74,6 +79,7 @@ SLOW |= {"tensorflow", "torch"}
     [
         ("transcribe", TINY / "sample.wav", "--preset", TINY),
         ("classify", "so good", "--preset", TINY_TEXT),
+        ("translate", "six", "--preset", TINY_TRANSLATION),
     ],
 )
 def test_a_command_loads_nothing_that_is_slow(arguments):

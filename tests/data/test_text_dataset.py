@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
-from keras_selfattn.data.text_corpora import TextExample
 from keras_selfattn.data.text_dataset import TextDataset
+from keras_selfattn.data.text_tables import TextExample
 from keras_selfattn.preprocessing.text_tokenizer import TextTokenizer
 
 WORDS = ["<padding>", "<unknown>", "a", "b"]

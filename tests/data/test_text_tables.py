@@ -3,8 +3,11 @@ import lzma
 import numpy as np
 import pytest
 
-from keras_selfattn.data.text_corpora import TextExample
-from keras_selfattn.data.text_tables import read_texts, split_by_class
+from keras_selfattn.data.text_tables import (
+    TextExample,
+    read_texts,
+    split_by_class,
+)
 
 
 def pairs(examples):
@@ -94,6 +97,7 @@ def test_a_column_split_chooses_rows_also_in_compressed_tables(tmp_path):
         ("t.tsv", b"label\ttext\n", "has no row"),
         ("t.csv", b"label,text\na,\xff\xfe\n", "cannot be read as UTF-8"),
         ("t.csv", b'label,text\na,"open\n', "is malformed"),
+        ("t.tsv.xz", lzma.compress(b"abc" * 99)[:40], "t.tsv.xz cannot be"),
         ("t.txt", b"x", "ends in .tsv, .csv or .jsonl"),
         ("t.jsonl", b'{"label": 1', "line 1: not JSON"),
         ("t.jsonl", b"[1]\n", "line 1: a list; expected an object"),

@@ -54,6 +54,10 @@ def test_a_batch_holds_its_pairs(tokenizer):
     assert dataset.num_target_tokens == sum(
         (labels != 0).sum() for _, labels in dataset.batches()
     )
+    assert dataset.longest_source == max(
+        (inputs["source_ids"] != 0).sum(1).max()
+        for inputs, _ in dataset.batches()
+    )
 
 
 def test_batches_have_about_as_many_tokens(tokenizer):
@@ -94,6 +98,8 @@ def test_texts_are_cut_anew_in_each_epoch(tokenizer):
                 spellings.setdefault(pair.source, set()).add(spelling)
     counts = [len(found) for found in spellings.values()]
     assert max(counts) <= 4
+    drawn = {len(way) for found in spellings.values() for way in found}
+    assert dataset.longest_source >= max(drawn)
     assert np.mean(counts) > 1.5
     # A large alpha leaves the best one, as without.
     best = make(tokenizer, segmentations=4, alpha=1e3, seed=2)

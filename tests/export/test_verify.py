@@ -25,6 +25,7 @@ def task_that_says(*outputs, **options):
     return SimpleNamespace(
         export_signature=lambda: signature,
         reference_outputs=lambda example: next(told),
+        compare_parts=lambda opened: None,
     )
 
 

@@ -1,8 +1,8 @@
 """Text to ids and back; both kinds, through JSON, and without the package."""
 
-import builtins
 import json
 import random
+import sys
 
 import pytest
 from hypothesis import given
@@ -126,20 +126,23 @@ def test_bad_configs_are_refused(config, reason):
         tokenizer_from_config(config)
 
 
-def test_loading_and_decoding_need_no_sentencepiece(pieces, monkeypatch):
-    ids = pieces.encode("quick words")
-    real_import = builtins.__import__
-
-    def without(name, *args, **kwargs):
-        if name == "sentencepiece":
-            raise ImportError(name)
-        return real_import(name, *args, **kwargs)
-
-    monkeypatch.setattr(builtins, "__import__", without)
+def test_the_package_is_needed_for_training_only(pieces, monkeypatch):
+    texts = ["quick words", " lazy  dog ", "", "the \u00fc fox"]
+    pieces = SentencePieceTokenizer(pieces.model_bytes, keep_unknown=True)
+    ids = [pieces.encode(text) for text in texts]
+    assert pieces.unknown_id in ids[3]
+    monkeypatch.setitem(sys.modules, "sentencepiece", None)
     fresh = tokenizer_from_config(pieces.get_config())
-    assert fresh.decode(ids) == "quick words"
+    assert [fresh.encode(text) for text in texts] == ids
+    assert fresh.decode(ids[0]) == "quick words"
+    assert fresh.unknown_id == pieces.unknown_id
     with pytest.raises(ImportError, match="pip install sentencepiece"):
-        fresh.encode("quick")
+        fresh.encode_best("quick", 2)
+    with pytest.raises(ImportError, match="pip install sentencepiece"):
+        SentencePieceTokenizer.train(texts, 12)
+    strict = SentencePieceTokenizer(pieces.model_bytes)
+    with pytest.raises(ValueError, match="holds .'\u00fc'., not in the"):
+        strict.encode(texts[3])
 
 
 def test_detokenize_from_the_vocabulary_alone(pieces):

@@ -2,8 +2,8 @@ import keras
 import numpy as np
 import pytest
 
-from keras_selfattn.data.text_corpora import TextExample
 from keras_selfattn.data.text_dataset import TextDataset
+from keras_selfattn.data.text_tables import TextExample
 from keras_selfattn.losses.cross_entropy import SmoothedCrossEntropy
 from keras_selfattn.models import TextCNN, TextEncoder, TextRNN
 from keras_selfattn.preprocessing.text_tokenizer import TextTokenizer

@@ -5,6 +5,7 @@ import pytest
 from keras_selfattn.models.transformer import Transformer
 from keras_selfattn.tasks.translation_graph import (
     cache_shape,
+    compare_parts,
     decode_step,
     encode,
     greedy_ids,
@@ -87,3 +88,34 @@ def test_the_parts_are_the_model_step_by_step():
         to_numpy(context),
         atol=1e-6,
     )
+
+
+@pytest.mark.parametrize("wrong", [0.0, 0.5])
+def test_the_parts_of_a_file_are_compared_step_by_step(wrong):
+    task = translator()
+    functions = {
+        name: function for name, (function, _) in task.export_parts().items()
+    }
+
+    class File:
+        def __init__(self, name, inputs, outputs):
+            self.function, self.names = functions[name], (inputs, outputs)
+
+        def run_rows(self, **arrays):
+            inputs, outputs = self.names
+            assert set(arrays) == set(inputs)
+            found = self.function(**arrays)
+            found = {name: to_numpy(found[name]) for name in outputs}
+            if "logits" in found:
+                found["logits"][:, 7] += wrong
+            return found
+
+    target = np.array([9, 7, 30, 2], "int32")
+    equal, compared, difference = compare_parts(
+        task.transformer, File, SOURCE[0], target, 12
+    )
+    assert compared == 4
+    if wrong:
+        assert 0.1 < difference < 0.5
+    else:
+        assert equal == 4 and difference < 1e-5

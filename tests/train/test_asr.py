@@ -22,6 +22,7 @@ import soundfile
 from keras_selfattn.tasks import SpeechRecognizer
 from keras_selfattn.tasks.task import Task
 from keras_selfattn.training.callbacks import StepLog, read_rows
+from keras_selfattn.training.epoch_runs import fit_epoch
 
 # Everything random is on in the second epoch. Few lengths, few compilations.
 OPTIONS = {
@@ -190,7 +191,8 @@ def test_the_loss_goes_down_in_one_epoch_on_twenty_utterances(asr, tmp_path):
     dataset.set_epoch(0)
     asr.compile_recognizer(args, recognizer, len(dataset))
     before = recognizer.evaluate(dataset.for_backend(), verbose=0)
-    row = asr.run_epoch(args, recognizer, dataset, 0, 0, [])
+    asr.choose_spec_augment(args, recognizer, 0)
+    row = fit_epoch(recognizer, dataset, tmp_path, 0)
     dataset.set_epoch(0)
     after = recognizer.evaluate(dataset.for_backend(), verbose=0)
     assert after < 0.7 * before

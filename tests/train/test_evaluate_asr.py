@@ -97,13 +97,6 @@ def test_metrics_are_replaced_by_set_and_file_and_others_kept(
     assert [found.name for found in tmp_path.iterdir()] == ["metrics.json"]
 
 
-def test_the_kept_command_names_no_folder_of_this_machine(evaluate):
-    assert evaluate.command_line("asr", ["a:b", "c:d"], "model.tflite") == (
-        "python train/evaluate_asr.py --data $KERAS_SELFATTN_DATA/speech "
-        "--preset asr --set a:b --set c:d"
-    )
-
-
 @pytest.fixture
 def tiny(repository, tmp_path):
     """A copy of the tiny preset beside a corpus of two recordings."""

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
-from keras_selfattn.data.text_corpora import TextExample
+from keras_selfattn.data.text_tables import TextExample
 
 TABLE = (
     "split\tlabel\ttext\n"
@@ -82,13 +82,6 @@ def test_limits_and_wrong_sets_are_named(evaluate, data):
     odd = [TextExample("dull", "odd", "test")]
     with pytest.raises(ValueError, match=r"labels \['odd'\], the preset knows"):
         evaluate.measure(Guesser(), odd, np.zeros(1, bool))
-
-
-def test_the_kept_command_names_no_folder_of_this_machine(evaluate):
-    assert evaluate.command_line("mine", ["a:b"], "model.tflite") == (
-        "python train/evaluate_text_classification.py --data "
-        "$KERAS_SELFATTN_DATA/classification --preset mine --set a:b"
-    )
 
 
 def test_prints_and_keeps_reports(evaluate, data, monkeypatch):

@@ -57,3 +57,22 @@ def test_publishes_a_classifier_with_a_text_as_its_sample(
     assert zoo.describe("words")["reference"] == found
     assert sum(found["scores"].values()) == pytest.approx(1, abs=1e-5)
     assert zoo.check("words").label == found["label"]
+
+
+@pytest.mark.slow
+def test_publishes_a_translator_with_a_text_as_its_sample(
+    load_script, repository, home
+):
+    pytest.importorskip("tensorflow", reason="the export converts with it")
+    publish = load_script("train/publish.py").publish
+    golden = repository / "tests/golden/tiny_translation"
+    folder = home / "translation/mine"
+    found = publish(
+        *(golden, folder, {"text": "seven three nine"}, "none", ["digits"]),
+        description="Numbers.",
+        language="en",
+        license="MIT",
+    )
+    assert found["text"] == "7 3 9"
+    assert zoo.describe("digits")["reference"] == found
+    assert zoo.check("digits").token_ids == found["token_ids"]

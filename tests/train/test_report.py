@@ -153,6 +153,42 @@ def test_classifiers_have_a_table_of_their_own(report, checkout):
         report.stale_files(checkout)
 
 
+def test_translators_have_a_table_of_their_own(report, checkout):
+    folder = checkout / "zoo/asr/small"
+    preset = {"task": "Translator", "files": {"model.tflite": {"sha256": "ab"}}}
+    common = ("dataset", "split", "file", "file_sha256", "command")
+    result = {key: RESULT[key] for key in common} | {
+        "sentences": 1000,
+        "beam": 4,
+        "bleu": 39.118,
+        "bleu_lower": 40.0,
+        "chrf": 61.25,
+        "seen_in_train": 95,
+        "unseen_bleu": 38.0,
+        "signature": "nrefs:1|case:mixed",
+    }
+    (folder / "preset.json").write_text(json.dumps(preset))
+    (folder / "metrics.json").write_text(json.dumps({"results": [result]}))
+    (folder / "card.md").write_text(
+        "<!-- report:translation -->\n<!-- /report -->\n"
+    )
+    assert run(report, "--root", checkout).exit_code == 0
+    card = (folder / "card.md").read_text(encoding="utf8")
+    assert "| 1,000 | 4 | 39.12 | 40.00 | 61.25 | 95 | 38.00 |" in card
+    assert "`nrefs:1|case:mixed`" in card and RESULT["command"] in card
+    del result["beam"]
+    (folder / "metrics.json").write_text(json.dumps({"results": [result]}))
+    with pytest.raises(report.ReportError, match="lacks .'beam'"):
+        report.stale_files(checkout)
+
+
+def test_other_translators_are_told_with_their_source(report):
+    system = {"system": "T", "data": "d", "source": "s", "counted": "as d"}
+    text = report.render_published([{**system, "bleu": 41.02}])
+    assert "| T | d | s | as d | 41.02 |" in text
+    assert "on record" in report.render_published([])
+
+
 def test_classifiers_stand_side_by_side(report):
     entry = {
         "dev_accuracy": 0.81,

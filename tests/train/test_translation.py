@@ -113,6 +113,9 @@ def test_smoke_gives_scores_and_a_preset_that_translates(
     task = Task.from_preset_folder(out / "preset")
     assert type(task) is Translator
     assert isinstance(task.translate("3 2 1"), str)
+    # It is asked for nothing longer than it has seen.
+    assert 6 <= task.max_source_tokens < 30
+    assert task.max_target_tokens == 2 * task.max_source_tokens + 10
 
 
 def test_folds_hold_out_each_part_once(translation, tmp_path, monkeypatch):

@@ -1,0 +1,67 @@
+"""Pieces, scores and types as the package gives them."""
+
+import io
+import random
+
+import pytest
+
+from keras_selfattn.preprocessing.sentencepiece_model import (
+    CONTROL,
+    NORMAL,
+    UNKNOWN,
+    proto_fields,
+    read_pieces,
+)
+
+sentencepiece = pytest.importorskip("sentencepiece")
+
+
+@pytest.fixture(scope="module")
+def model():
+    generator = random.Random(0)
+    words = "one two three four five six seven eight nine ten".split()
+    texts = [" ".join(generator.choices(words, k=5)) for _ in range(200)]
+    proto = io.BytesIO()
+    sentencepiece.SentencePieceTrainer.train(
+        sentence_iterator=iter(texts),
+        model_writer=proto,
+        vocab_size=28,
+        minloglevel=2,
+    )
+    return proto.getvalue()
+
+
+def test_pieces_are_those_of_the_package(model):
+    processor = sentencepiece.SentencePieceProcessor(model_proto=model)
+    kinds = {0: UNKNOWN, 1: CONTROL, 2: CONTROL}
+    assert read_pieces(model) == [
+        (
+            processor.id_to_piece(i),
+            pytest.approx(processor.get_score(i)),
+            kinds.get(i, NORMAL),
+        )
+        for i in range(28)
+    ]
+
+
+def test_fields_of_every_wire_type():
+    # 1: 150 (varint), 2: "ab" (bytes), 3: four bytes, 4: eight bytes
+    data = b"\x08\x96\x01\x12\x02ab\x1d1234\x2112345678"
+    assert list(proto_fields(data)) == [
+        (1, 150),
+        (2, b"ab"),
+        (3, b"1234"),
+        (4, b"12345678"),
+    ]
+
+
+@pytest.mark.parametrize("cut", [b"", b"hello", b"\x0a\x7f"])
+def test_what_is_no_model_is_refused(cut):
+    said = f"not a SentencePiece model.*received {len(cut)} bytes"
+    with pytest.raises(ValueError, match=said):
+        read_pieces(cut)
+
+
+def test_a_model_cut_short_is_refused(model):
+    with pytest.raises(ValueError, match="not a SentencePiece model"):
+        read_pieces(model[: len(model) // 2])

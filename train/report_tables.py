@@ -1,0 +1,39 @@
+"""What the tables of `train/report.py` are made of."""
+
+
+def table(header: list[str], rows: list[list[str]], left: int = 1) -> str:
+    """Returns a Markdown table; all but the first `left` columns lean right."""
+    rule = ["---"] * left + ["---:"] * (len(header) - left)
+    lines = [header, rule, *rows]
+    return "".join("| " + " | ".join(line) + " |\n" for line in lines)
+
+
+def percent(value: float) -> str:
+    """Returns a fraction as per cent with one decimal."""
+    return f"{100 * value:.1f}"
+
+
+def measured(presets: list, task: str, header: list[str], figures) -> str:
+    """Returns what presets of a task were measured to do, with commands.
+
+    Args:
+        presets: list of `report.Preset`.
+        task: class name of the task; other presets are left out.
+        header: list of str, the columns of `figures`.
+        figures: callable, an entry of metrics.json to a list of str.
+    """
+    rows, commands = [], []
+    for preset in presets:
+        if preset.task != task:
+            continue
+        for result in preset.results:
+            names = [f"`{preset.name}`", f"`{result['file']}`"]
+            names.append(f"{result['dataset']} {result['split']}")
+            rows.append(names + figures(result))
+            if result["command"] not in commands:
+                commands.append(result["command"])
+    if not rows:
+        return "\nNo preset has been measured yet.\n\n"
+    text = "\n" + table(["preset", "file", "data", *header], rows, left=3)
+    text += "\nThe commands that print these figures:\n\n```bash\n"
+    return text + "\n".join(commands) + "\n```\n\n"

@@ -1,0 +1,129 @@
+"""How the training scripts start, train their epochs, and take the mean.
+
+Shared by `asr.py`, `text_classification.py` and `translation.py`. The backend
+is chosen in `start`, so nothing above a function imports Keras.
+"""
+
+import json
+import os
+import sys
+from types import SimpleNamespace
+
+import typer
+
+
+def say(text):
+    """Prints to stderr at once."""
+    print(text, file=sys.stderr, flush=True)
+
+
+def option(text):
+    """A typer option with its help text."""
+    return typer.Option(help=text)
+
+
+def start(run, options):
+    """Calls `run` with the options; what a user can cause is one line.
+
+    Args:
+        run: function of the options as a namespace.
+        options: dict, with "backend" among them (empty: Keras chooses).
+    """
+    if options["backend"]:
+        os.environ["KERAS_BACKEND"] = options["backend"]
+    try:
+        run(SimpleNamespace(**options))
+    except (ValueError, FloatingPointError, ImportError) as error:
+        say(f"error: {error}")
+        raise typer.Exit(2) from error
+
+
+def train_epochs(
+    args,
+    folder,
+    model,
+    dataset,
+    score,
+    say,
+    before=lambda epoch, history: False,
+    loss_label="loss",
+    **fit_options,
+):
+    """Trains the epochs that are left; a killed run goes on where it was.
+
+    After each, its figures are said, and its weights, a checkpoint and the
+    curves are written.
+
+    Args:
+        args: has `epochs`, `checkpoint_every`, `max_steps` and `name`; kept
+            as the folder's `arguments.json`.
+        folder: path of the run.
+        model: compiled task.
+        dataset: see `fit_epoch`.
+        score: function of an epoch's row (its number, loss and seconds) that
+            gives a dict of more figures.
+        say: function of a line of text.
+        before: function of an epoch and the rows before it, called before
+            the epoch; training ends where it gives True.
+        loss_label: str, the losses' axis.
+        **fit_options: more arguments of `fit`.
+
+    Returns:
+        list of dict, a row an epoch.
+    """
+    from keras_selfattn.tasks.task import save_weight_file
+    from keras_selfattn.training.checkpoint import (
+        restore_checkpoint,
+        save_checkpoint,
+    )
+    from keras_selfattn.training.curves import plot_curves
+    from keras_selfattn.training.epoch_runs import (
+        checkpoint_file,
+        epoch_file,
+        fit_epoch,
+        keep_arguments,
+    )
+
+    checkpoint = checkpoint_file(folder)
+    first_epoch, first_batch, history = 0, 0, []
+    keep_arguments(folder, vars(args), checkpoint.is_file(), say)
+    if checkpoint.is_file():
+        first_epoch, first_batch, history = restore_checkpoint(
+            checkpoint, model
+        )
+        say(f"Going on with epoch {first_epoch}, batch {first_batch}.")
+    for epoch in range(first_epoch, args.epochs):
+        if before(epoch, history):
+            break
+        row = fit_epoch(
+            model,
+            dataset,
+            folder,
+            epoch,
+            first_batch,
+            history,
+            args.checkpoint_every,
+            args.max_steps,
+            **fit_options,
+        )
+        row |= score(row)
+        say(json.dumps(row))
+        history.append(row)
+        first_batch = 0
+        save_weight_file(model, epoch_file(folder, epoch), "float32")
+        save_checkpoint(checkpoint, model, epoch + 1, 0, history)
+        plot_curves(
+            history, folder / "curves.png", args.name or folder.name, loss_label
+        )
+    return history
+
+
+def load_mean(model, folder, epochs):
+    """Gives the model the mean of the epochs' weights, kept in the folder."""
+    from keras_selfattn.tasks.task import load_weight_file
+    from keras_selfattn.training.averaging import average_weight_files
+    from keras_selfattn.training.epoch_runs import epoch_file
+
+    averaged = folder / "averaged.safetensors"
+    average_weight_files([epoch_file(folder, i) for i in epochs], averaged)
+    load_weight_file(model, averaged)
