@@ -33,7 +33,8 @@ REQUIRED = (
     "signature",
 )
 # In a packed cache; see `tasks.translation_graph`.
-ROWS_AXIS = 1
+ROWS_AXIS, PLACES_AXIS = 1, 3
+CACHE_STEP = 16  # a cache is made longer by so many places when it is full
 
 
 @dataclass(frozen=True)
@@ -153,8 +154,13 @@ class Translator:
         context = np.repeat(context, beam, axis=ROWS_AXIS)
         shape = list(self.metadata["cache_shape"])
         shape[ROWS_AXIS] = beam
+        shape[PLACES_AXIS] = shape[PLACES_AXIS] or CACHE_STEP
 
         def step(token_ids, position, state):
+            if position == state.shape[PLACES_AXIS]:
+                longer = [(0, 0)] * state.ndim
+                longer[PLACES_AXIS] = (0, CACHE_STEP)
+                state = np.pad(state, longer)
             found = decode_step.run_rows(
                 token_ids=np.asarray(token_ids, "int32"),
                 position=np.array(position, "int32"),

@@ -165,8 +165,12 @@ def _log_softmax(logits):
     return shifted - np.log(np.exp(shifted).sum(-1, keepdims=True))
 
 
-def parts(transformer, places):
-    """The signatures `encode` and `decode_step`; see `Task.export_parts`."""
+def parts(transformer):
+    """The signatures `encode` and `decode_step`; see `Task.export_parts`.
+
+    How many places a cache has is up to who makes it: all of it is copied at
+    each step, so it should have few more than are filled.
+    """
 
     def encode_sources(source_ids):
         return {"context": encode(transformer, source_ids)}
@@ -185,7 +189,7 @@ def parts(transformer, places):
             {
                 "token_ids": ([None], "int32"),
                 "position": ([], "int32"),
-                "cache": (cache_shape(transformer, None, places), "float32"),
+                "cache": (cache_shape(transformer, None, None), "float32"),
                 "context": (cache_shape(transformer, None, None), "float32"),
                 "source_ids": source,
             },

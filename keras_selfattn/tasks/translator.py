@@ -310,7 +310,7 @@ class Translator(Task):
 
     def export_parts(self):
         """`encode` and `decode_step`, for a search of one's own."""
-        return parts(self.transformer, self._places)
+        return parts(self.transformer)
 
     def compare_parts(self, opened):
         source = self.typical_input()[0]["source_ids"]
@@ -327,7 +327,7 @@ class Translator(Task):
             and self.target_tokenizer.get_config(),
             "max_source_tokens": self._room,
             "max_target_tokens": self._places,
-            "cache_shape": cache_shape(self.transformer, 1, self._places),
+            "cache_shape": cache_shape(self.transformer, 1, None),
         }
 
     def export_outputs(self, inputs):

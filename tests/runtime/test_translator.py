@@ -81,6 +81,18 @@ def test_translates_as_keras_token_for_token(exported, runtime, beam):
     assert runtime.translate("").to_dict()["token_ids"] == []
 
 
+def test_a_cache_grows_as_tokens_are_written(exported, runtime, monkeypatch):
+    from keras_selfattn.runtime import translator
+
+    expected = [runtime.translate(text, beam=3).token_ids for text in TEXTS]
+    assert max(map(len, expected)) > 4
+    monkeypatch.setattr(translator, "CACHE_STEP", 2)
+    found = [runtime.translate(text, beam=3).token_ids for text in TEXTS]
+    assert found == expected
+    places = runtime.metadata["cache_shape"][translator.PLACES_AXIS]
+    assert places is None
+
+
 def test_repeats_can_be_forbidden(exported, runtime):
     task, _, _, _ = exported
     for text in TEXTS[:6]:

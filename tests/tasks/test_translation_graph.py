@@ -79,7 +79,7 @@ def test_the_parts_are_the_model_step_by_step():
             model, target[:, i], i, cache, context, SOURCE
         )
         np.testing.assert_allclose(to_numpy(logits), whole[:, i], atol=1e-5)
-    found = parts(model, 12)
+    found = parts(model)
     assert set(found) == {"encode", "decode_step"}
     function, inputs = found["encode"]
     assert inputs == {"source_ids": ([None, None], "int32")}
