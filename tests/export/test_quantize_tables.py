@@ -1,11 +1,15 @@
+import copy
+
 import numpy as np
 import pytest
 
-from keras_selfattn.export.flatbuffer import write_model
+from keras_selfattn.export.flatbuffer import share_buffers, write_model
 from keras_selfattn.export.lint import lint
+from keras_selfattn.export.quantize import to_float16, to_int8
 from keras_selfattn.export.quantize_tables import (
     tables_to_float16,
     tables_to_int8,
+    untie_tables,
 )
 
 TABLE = np.random.default_rng(0).normal(size=(64, 32)).astype("float32")
@@ -74,6 +78,58 @@ def test_float16_rows_are_those_of_float16(gather, run_file, tmp_path):
     np.testing.assert_array_equal(
         run_file(path, IDS), TABLE[IDS].astype("float16")
     )
+
+
+@pytest.fixture
+def tied(gather):
+    """A ModelT: `ids (5,)` -> rows of a table, times the table `(5, 64)`."""
+    from ai_edge_litert import schema_py_generated as schema
+
+    lone = copy.deepcopy(gather.subgraphs[0])  # gathers only
+    code = schema.OperatorCodeT()
+    code.builtinCode = code.deprecatedBuiltinCode = (
+        schema.BuiltinOperator.FULLY_CONNECTED
+    )
+    code.version = 1
+    gather.operatorCodes.append(code)
+    graph = gather.subgraphs[0]
+    scores = copy.deepcopy(graph.tensors[2])
+    scores.name, scores.shape = b"output/scores", [5, 64]
+    graph.tensors.append(scores)
+    product = schema.OperatorT()
+    product.opcodeIndex, product.inputs, product.outputs = 1, [2, 1, -1], [3]
+    product.builtinOptionsType = schema.BuiltinOptions.FullyConnectedOptions
+    product.builtinOptions = schema.FullyConnectedOptionsT()
+    graph.operators.append(product)
+    graph.outputs = [3]
+    gather.subgraphs.append(lone)
+    return gather
+
+
+@pytest.mark.parametrize(
+    "changes, element_bytes, tolerance",
+    [
+        ((to_int8, tables_to_int8), 1, 0.02),
+        ((to_float16, tables_to_float16), 2, 1e-3),
+    ],
+)
+def test_a_table_that_is_multiplied_by_is_narrow_and_kept_once(
+    tied, run_file, tmp_path, changes, element_bytes, tolerance
+):
+    assert sum(change(copy.deepcopy(tied)) for change in changes) == 0
+    assert untie_tables(tied) == 1
+    assert sum(change(tied) for change in changes) == 2
+    assert share_buffers(tied) >= element_bytes * TABLE.size
+    kept = sum(
+        len(buffer.data) for buffer in tied.buffers if buffer.data is not None
+    )
+    assert kept < element_bytes * TABLE.size + 1_000
+    path = tmp_path / "model.tflite"
+    write_model(tied, path)
+    assert lint(path) == []
+    wanted = TABLE[IDS] @ TABLE.T
+    apart = np.abs(run_file(path, IDS) - wanted).max()
+    assert 0 < apart < tolerance * np.abs(wanted).max()
 
 
 def test_what_stays_float(gather):
