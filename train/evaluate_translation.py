@@ -76,21 +76,21 @@ def sources_in_train(entry, swap):
     return {pair.source for pair in pairs if pair.split == "train"}
 
 
-def file_translator(file):
+def file_translator(file, alpha=1.0):
     """Lines to translations by a .tflite, one line at a time."""
     translator = Translator(file, num_threads=1)
 
     def translate(texts, beam, advance):
         found = []
         for text in texts:
-            found.append(translator.translate(text, beam=beam).text)
+            found.append(translator.translate(text, beam, alpha).text)
             advance()
         return found
 
     return translate
 
 
-def keras_translator(task, batch_size=32):
+def keras_translator(task, alpha=1.0, batch_size=32):
     """Lines to translations by a Keras task, in batches."""
     from keras_selfattn import tasks
 
@@ -101,7 +101,7 @@ def keras_translator(task, batch_size=32):
         found = []
         for first in range(0, len(texts), batch_size):
             part = texts[first : first + batch_size]
-            found += task.translate(part, beam=beam, batch_size=batch_size)
+            found += task.translate(part, beam, alpha, batch_size=batch_size)
             advance(len(part))
         return found
 
@@ -225,6 +225,9 @@ def main(
     file: FileOption = MODEL,
     swap: Annotated[bool, typer.Option(help="Target to source.")] = False,
     beam: Annotated[int, typer.Option(min=1, help="1 is greedy.")] = 4,
+    alpha: Annotated[
+        float, typer.Option(min=0, help="Length penalty of a wider beam.")
+    ] = 1.0,
     backend: Annotated[
         str, typer.Option(help="Measure the Keras weights, on this backend.")
     ] = "",
@@ -256,14 +259,16 @@ def main(
         }
         if backend:
             title = f"{preset}, Keras on {backend}"
-            translate = keras_translator(zoo.load(preset))
+            translate = keras_translator(zoo.load(preset), alpha)
         else:
             source = find_source(preset, file)
             check_update(update, limit, source)
             sha = sha256(source.file)
             title = f"{source.file.name}, sha256 {sha[:12]}"
-            translate = file_translator(source.file)
-        other = keras_translator(keras_task(source)) if compare else None
+            translate = file_translator(source.file, alpha)
+        other = None
+        if compare:
+            other = keras_translator(keras_task(source), alpha)
         results = measure_all(
             pairs,
             lambda named, found, advance: measure(
@@ -283,7 +288,9 @@ def main(
         write_atomically(json_out, text + "\n")
     if update:
         command = command_line(SCRIPT, DATA, preset, sets, file)
-        command += f" --beam {beam}" + (" --swap" if swap else "")
+        command += f" --beam {beam}"
+        command += f" --alpha {alpha}" if alpha != 1 else ""
+        command += " --swap" if swap else ""
         entries = [
             metrics_entry(named, result, source.file, sha, command)
             for named, result in results.items()

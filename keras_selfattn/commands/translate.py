@@ -31,6 +31,10 @@ def translate(
     beam: Annotated[
         int, typer.Option(min=1, help="Texts kept while searching; 1: greedy.")
     ] = 1,
+    alpha: Annotated[
+        float,
+        typer.Option(min=0, help="Length penalty of a wider beam; 0: none."),
+    ] = 1.0,
     as_json: Annotated[
         bool,
         typer.Option(
@@ -53,7 +57,7 @@ def translate(
         translator = Translator(model_source(preset), num_threads=threads)
 
         def answer(text):
-            found = translator.translate(text, beam=beam)
+            found = translator.translate(text, beam=beam, alpha=alpha)
             if as_json:
                 return json.dumps({"source": text, **found.to_dict()})
             return found.text
