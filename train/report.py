@@ -8,7 +8,7 @@ evaluation scripts), `benchmarks/results/*.json` (written by the benchmarks)
 and `benchmarks/peers.json` (other systems, each with its source). What stands
 between `<!-- report:NAME -->` and `<!-- /report -->` is generated from them;
 NAME is `results`, `peers` or `benchmark` (speech), `classification` or
-`classifiers`, `translation` or `published` (other translators), or of the
+`classifiers`, `translation`, `published` or `translators`, or of the
 attention family `attention`, `length`, `accuracy` or `growth`. In a card,
 `results`, `classification` and `translation` are that preset's own. A figure
 measured on another file than the one the preset ships is an error.
@@ -32,7 +32,11 @@ from report_attention import (
 )
 from report_classification import render_classification, render_classifiers
 from report_tables import measured, percent, table
-from report_translation import render_published, render_translation
+from report_translation import (
+    render_published,
+    render_translation,
+    render_translators,
+)
 
 ROOT = Path(__file__).resolve().parent.parent
 BLOCK = re.compile(
@@ -238,6 +242,7 @@ def stale_files(root: Path) -> dict[Path, str]:
         "accuracy": render_accuracy(compared),
         "growth": render_growth(compared),
         "classifiers": render_classifiers(kept("text_classification")),
+        "translators": render_translators(kept("translation")),
     }
     pages = [root / "README.md", *sorted((root / "docs").glob("*.md"))]
     wanted = dict.fromkeys(pages, presets)

@@ -53,3 +53,42 @@ def render_published(systems: list[dict]) -> str:
     ]
     header = ["system", "data", "source", "how BLEU was counted", "BLEU"]
     return "\n" + table(header, rows, left=4) + "\n"
+
+
+def render_translators(result: dict | None) -> str:
+    """Returns our translator beside CTranslate2 and KerasHub."""
+    if not result or not result["cells"]:
+        return "\nThe benchmark has not been run yet.\n\n"
+    rows = []
+    for cell in result["cells"]:
+        for name, entry in cell["systems"].items():
+            rates = entry["to_ctranslate2"]
+            seconds = entry["median_s"]
+            rows.append(
+                [
+                    f"{cell['batch']}",
+                    f"{cell['beam']}",
+                    result["titles"][name],
+                    f"{entry['tokens'] / seconds:.0f}",
+                    f"{entry['sentences'] / seconds:.1f}",
+                    *(
+                        f"{rates[key]:.2f}" if rates else "-"
+                        for key in ("clock", "processor")
+                    ),
+                    f"{entry['same_as_reference']} of {entry['sentences']}",
+                ]
+            )
+        rows += [
+            [f"{cell['batch']}", f"{cell['beam']}", result["titles"][name]]
+            + ["did not run", *[""] * 4]
+            for name in cell["failed"]
+        ]
+    header = ["batch", "beam", "system", "tokens/s", "sentences/s"]
+    header += ["x CTranslate2, clock", "x CTranslate2, processor"]
+    header.append("same tokens")
+    return (
+        f"\n{result['machine']}; one thread; {result['minutes']:.0f} minutes "
+        "for the whole run.\n\n"
+        + table(header, rows, left=3)
+        + f"\n```bash\n{result['command']}\n```\n\n"
+    )

@@ -189,6 +189,35 @@ def test_other_translators_are_told_with_their_source(report):
     assert "on record" in report.render_published([])
 
 
+def test_translators_stand_side_by_side(report):
+    entry = {"tokens": 100, "sentences": 10, "median_s": 0.5}
+    entry |= {"same_as_reference": 9}
+    rates = {"clock": 0.91, "processor": 1.04}
+    cell = {
+        "batch": 1,
+        "beam": 4,
+        "systems": {
+            "a": {**entry, "to_ctranslate2": rates},
+            "b": {**entry, "to_ctranslate2": {}},
+        },
+        "failed": {"c": "no c"},
+    }
+    text = report.render_translators(
+        {
+            "cells": [cell],
+            "titles": {"a": "A", "b": "B", "c": "C"},
+            "machine": "AMD",
+            "minutes": 5.2,
+            "command": "python x",
+        }
+    )
+    assert "| 1 | 4 | A | 200 | 20.0 | 0.91 | 1.04 | 9 of 10 |" in text
+    assert "| 1 | 4 | B | 200 | 20.0 | - | - | 9 of 10 |" in text
+    assert "| 1 | 4 | C | did not run |" in text
+    assert "AMD; one thread; 5 minutes" in text and "python x" in text
+    assert "not been run" in report.render_translators(None)
+
+
 def test_classifiers_stand_side_by_side(report):
     entry = {
         "dev_accuracy": 0.81,
