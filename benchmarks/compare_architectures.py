@@ -383,7 +383,7 @@ def main(
     unknown = sorted(set(architecture or ()) - set(TITLES))
     unknown += sorted(set(parts) - {*TASKS, "growth"})
     wrong = f"unknown: {', '.join(unknown)}" if unknown else None
-    if data is None and "imdb" in parts:
+    if not wrong and data is None and "imdb" in parts:
         wrong = "IMDB is read from a folder: give --data"
     if wrong:
         typer.echo(

@@ -19,6 +19,7 @@ SURFACE = {
     ],
     "lint": ["--help", "FILE.tflite"],
     "translate": [
+        "--alpha",
         "--beam",
         "--help",
         "--json",
