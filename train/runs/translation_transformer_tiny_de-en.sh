@@ -13,6 +13,6 @@ python train/translation.py --backend tensorflow --out "$out" \
   --dev "$data/multi30k_en-de.tsv.xz:val" \
   --vocabulary 4000 --hidden-dim 192 --layers 3 --heads 4 \
   --intermediate-dim 512 --dropout 0.2 --label-smoothing 0.1 \
-  --epochs 24 --batch-tokens 2048 --length-multiple 1 \
+  --epochs 16 --batch-tokens 2048 --length-multiple 1 \
   --learning-rate 2e-3 --warmup-steps 800 --schedule cosine --average 4 \
   --mixed-precision --dev-every 6
