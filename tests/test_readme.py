@@ -47,7 +47,7 @@ def test_paths_that_are_named_are_there(readme, repository):
 
 def test_the_presets_that_are_named_are_in_the_zoo(readme, repository):
     index = json.loads((repository / "zoo/index.json").read_text())
-    rows = re.findall(r"^\| `([\w-]+)` \| \[`(\w+)`\]", readme, re.MULTILINE)
+    rows = re.findall(r"^\| `([\w-]+)` \| \[`([\w-]+)`\]", readme, re.MULTILINE)
     assert dict(rows) == index["aliases"]
 
 
