@@ -76,6 +76,33 @@ def write_model(model, path):
     write_atomically(path, builder.Output())
 
 
+def share_buffers(model):
+    """Keep equal constants once, whatever tensors they serve; in place.
+
+    The converter moves factors into weights (the half of a feed-forward, the
+    scale of a query), in one signature and not in another: in int8 such
+    weights differ in their scale only, which is the tensor's own.
+
+    Returns:
+        int, bytes that are no longer there.
+    """
+    kept, gone = {}, 0
+    for graph in model.subgraphs:
+        for tensor in graph.tensors:
+            data = model.buffers[tensor.buffer].data
+            if data is not None and len(data):
+                content = bytes(data)
+                tensor.buffer = kept.setdefault(content, tensor.buffer)
+    used = {t.buffer for graph in model.subgraphs for t in graph.tensors}
+    other = {entry.buffer for entry in model.metadata or []}
+    for number, buffer in enumerate(model.buffers):
+        data = buffer.data
+        if number not in used | other and data is not None and len(data):
+            gone += len(data)
+            buffer.data = None
+    return gone
+
+
 def operator_name(model, operator):
     """Return `("FULLY_CONNECTED", None)`, or `("CUSTOM", name)` of a custom."""
     code = model.operatorCodes[operator.opcodeIndex]

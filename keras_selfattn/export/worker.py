@@ -24,6 +24,7 @@ from keras_selfattn.export.child import (
 from keras_selfattn.export.flatbuffer import (
     operator_name,
     parse_model,
+    share_buffers,
     tensor_name,
     write_model,
 )
@@ -162,6 +163,7 @@ def to_litert(task, quantize, folder, examples=()):
         "int8": (tables_to_int8,),
     }[quantize]
     changed += sum(change(model, float_layers) for change in changes)
+    share_buffers(model)
     write_model(model, Path(folder) / MODEL_FILE)
     return (Path(folder) / MODEL_FILE).read_bytes(), changed
 

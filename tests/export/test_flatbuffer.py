@@ -1,3 +1,5 @@
+import copy
+
 import numpy as np
 import pytest
 from ai_edge_litert import schema_py_generated as schema
@@ -7,6 +9,7 @@ from keras_selfattn.export.flatbuffer import (
     operator_name,
     parse_model,
     read_model,
+    share_buffers,
     tensor_name,
     write_model,
 )
@@ -37,6 +40,26 @@ def test_weights_start_at_aligned_addresses(hand_made, matrices, tmp_path):
     content = path.read_bytes()
     for matrix in matrices:
         assert content.index(matrix.tobytes()) % 16 == 0
+
+
+def test_equal_constants_are_kept_once(hand_made, matrices, run_file, tmp_path):
+    assert share_buffers(hand_made) == 0
+    twin = schema.BufferT()
+    twin.data = hand_made.buffers[1].data.copy()
+    hand_made.buffers.append(twin)
+    graph = hand_made.subgraphs[0]
+    assert tensor_name(graph, 1) == "model/frontend_1/Const"
+    twice, whole = tmp_path / "twice.tflite", tmp_path / "once.tflite"
+    other = copy.copy(graph.tensors[1])
+    other.buffer = len(hand_made.buffers) - 1
+    graph.tensors.append(other)
+    write_model(hand_made, twice)
+    assert share_buffers(hand_made) == matrices[0].nbytes
+    write_model(hand_made, whole)
+    saved = twice.stat().st_size - whole.stat().st_size
+    assert abs(saved - matrices[0].nbytes) < 64
+    x = np.ones((1, 40), "float32")
+    np.testing.assert_array_equal(run_file(whole, x), run_file(twice, x))
 
 
 def test_names(hand_made):
