@@ -6,12 +6,12 @@ That a stopped run goes on exactly is tested with each of the scripts.
 import json
 from types import SimpleNamespace
 
-import keras
 import numpy as np
 import pytest
 import typer
 
 from keras_selfattn.training.epoch_runs import checkpoint_file, epoch_file
+from tests.sums_to_learn import Sums, model
 
 
 @pytest.fixture
@@ -19,33 +19,9 @@ def training(load_script):
     return load_script("train/training_run.py")
 
 
-class Numbers(keras.utils.PyDataset):
+def numbers():
     """Three batches an epoch."""
-
-    def set_epoch(self, epoch, first_batch=0):
-        self.epoch, self.first = epoch, first_batch
-
-    def __len__(self):
-        return 3 - self.first
-
-    def __getitem__(self, index):
-        generator = np.random.default_rng([self.epoch, self.first + index])
-        x = generator.normal(size=(3, 2)).astype("float32")
-        return x, x.sum(axis=1, keepdims=True)
-
-    def for_backend(self):
-        return self
-
-
-def model():
-    made = keras.Sequential(
-        [
-            keras.Input((2,)),
-            keras.layers.Dense(1, kernel_initializer="zeros", name="dense"),
-        ]
-    )
-    made.compile(keras.optimizers.Adam(0.1), loss="mse")
-    return made
+    return Sums(lambda epoch: 3)
 
 
 def arguments(**options):
@@ -60,7 +36,7 @@ def test_every_epoch_is_scored_said_and_kept(training, tmp_path):
         arguments(),
         tmp_path,
         trained,
-        Numbers(),
+        numbers(),
         lambda row: {"dev_wer": 1 / (1 + row["epoch"])},
         said.append,
         before=lambda epoch, rows: begun.append((epoch, len(rows))),
@@ -77,7 +53,7 @@ def test_every_epoch_is_scored_said_and_kept(training, tmp_path):
     assert {path.name for path in files} <= names
     # The checkpoint stands at the end: the same command has nothing to do.
     again = training.train_epochs(
-        arguments(), tmp_path, model(), Numbers(), None, said.append
+        arguments(), tmp_path, model(), numbers(), None, said.append
     )
     assert said[-1] == "Going on with epoch 3, batch 0." and again == history
 
@@ -87,7 +63,7 @@ def test_training_ends_where_before_says_so(training, tmp_path):
         arguments(),
         tmp_path,
         model(),
-        Numbers(),
+        numbers(),
         lambda row: {},
         lambda line: None,
         before=lambda epoch, rows: len(rows) == 1,

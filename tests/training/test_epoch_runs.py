@@ -1,6 +1,5 @@
 import json
 
-import keras
 import numpy as np
 import pytest
 
@@ -13,39 +12,12 @@ from keras_selfattn.training.epoch_runs import (
     fit_epoch,
     keep_arguments,
 )
+from tests.sums_to_learn import Sums, model
 
 
-class Numbers(keras.utils.PyDataset):
+def numbers():
     """Epoch e has e + 4 batches."""
-
-    def __init__(self):
-        super().__init__()
-        self.set_epoch(0)
-
-    def set_epoch(self, epoch, first_batch=0):
-        self.epoch, self.first = epoch, first_batch
-
-    def __len__(self):
-        return self.epoch + 4 - self.first
-
-    def __getitem__(self, index):
-        generator = np.random.default_rng([self.epoch, self.first + index])
-        x = generator.normal(size=(3, 2)).astype("float32")
-        return x, x.sum(axis=1, keepdims=True)
-
-    def for_backend(self):
-        return self
-
-
-def model():
-    made = keras.Sequential(
-        [
-            keras.Input((2,)),
-            keras.layers.Dense(1, kernel_initializer="zeros", name="dense"),
-        ]
-    )
-    made.compile(keras.optimizers.Adam(0.1), loss="mse")
-    return made
+    return Sums(lambda epoch: epoch + 4)
 
 
 def losses(folder):
@@ -53,12 +25,12 @@ def losses(folder):
 
 
 def test_steps_are_counted_over_all_epochs():
-    assert count_steps(Numbers(), 3) == 4 + 5 + 6
-    assert count_steps(Numbers(), 3, max_steps=5) == 4 + 5 + 5
+    assert count_steps(numbers(), 3) == 4 + 5 + 6
+    assert count_steps(numbers(), 3, max_steps=5) == 4 + 5 + 5
 
 
 def test_an_epoch_is_logged_and_cut_at_max_steps(tmp_path):
-    row = fit_epoch(model(), Numbers(), tmp_path, 1, max_steps=3)
+    row = fit_epoch(model(), numbers(), tmp_path, 1, max_steps=3)
     assert row["epoch"] == 1
     assert len(losses(tmp_path)) == 3
     assert row["loss"] == pytest.approx(np.mean(losses(tmp_path)))
@@ -70,21 +42,21 @@ def test_the_rest_of_an_epoch_goes_on_from_its_checkpoint(tmp_path):
     whole, half = tmp_path / "whole", tmp_path / "half"
     whole.mkdir()
     half.mkdir()
-    fit_epoch(model(), Numbers(), whole, 1)
+    fit_epoch(model(), numbers(), whole, 1)
     fit_epoch(
-        model(), Numbers(), half, 1, history=["a"], checkpoint_every=2,
+        model(), numbers(), half, 1, history=["a"], checkpoint_every=2,
         max_steps=3,
     )  # fmt: skip
     again = model()
     assert restore_checkpoint(checkpoint_file(half), again) == (1, 2, ["a"])
-    row = fit_epoch(again, Numbers(), half, 1, first_batch=2)
+    row = fit_epoch(again, numbers(), half, 1, first_batch=2)
     assert losses(half) == losses(whole)
     assert row["loss"] == pytest.approx(np.mean(losses(half)))
 
 
 def test_nothing_is_left_where_all_was_done(tmp_path):
-    fit_epoch(model(), Numbers(), tmp_path, 0)
-    row = fit_epoch(model(), Numbers(), tmp_path, 0, first_batch=4)
+    fit_epoch(model(), numbers(), tmp_path, 0)
+    row = fit_epoch(model(), numbers(), tmp_path, 0, first_batch=4)
     assert row["loss"] == pytest.approx(np.mean(losses(tmp_path)))
     assert len(losses(tmp_path)) == 4
 
