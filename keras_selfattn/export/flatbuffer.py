@@ -86,16 +86,15 @@ def share_buffers(model):
     Returns:
         int, bytes that are no longer kept twice.
     """
-    first, saved = {}, 0
+    first, same = {}, {}
+    for index, buffer in enumerate(model.buffers):
+        if buffer.data is not None and len(buffer.data):
+            content = hashlib.sha256(bytes(buffer.data)).digest()
+            same[index] = first.setdefault(content, index)
     for graph in model.subgraphs:
         for tensor in graph.tensors:
-            data = model.buffers[tensor.buffer].data
-            if data is None or len(data) == 0:
-                continue
-            content = hashlib.sha256(bytes(data)).digest()
-            kept = first.setdefault((content, len(data)), tensor.buffer)
-            if kept != tensor.buffer:
-                tensor.buffer = kept
+            tensor.buffer = same.get(tensor.buffer, tensor.buffer)
+    saved = 0
     used = {
         tensor.buffer for graph in model.subgraphs for tensor in graph.tensors
     }

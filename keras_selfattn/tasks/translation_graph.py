@@ -135,14 +135,11 @@ def compare_parts(transformer, opened, source, target, places):
             "target_ids": begins,
         }
     )
-    wanted = _log_softmax(ops.convert_to_numpy(ops.cast(wanted, "float32"))[0])
+    wanted = _log_probabilities(wanted[0])
     encode_file = opened("encode", ["source_ids"], ["context"])
     context = encode_file.run_rows(source_ids=sources)["context"]
-    step = opened(
-        "decode_step",
-        ["token_ids", "position", "cache", "context", "source_ids"],
-        ["logits", "cache"],
-    )
+    inputs = list(parts(transformer)["decode_step"][1])
+    step = opened("decode_step", inputs, ["logits", "cache"])
     cache = np.zeros(cache_shape(transformer, 1, places), "float32")
     rows = []
     for position, token in enumerate(begins[0]):
@@ -155,14 +152,14 @@ def compare_parts(transformer, opened, source, target, places):
         )
         cache = found["cache"]
         rows.append(found["logits"][0])
-    found = _log_softmax(np.stack(rows))
+    found = _log_probabilities(np.stack(rows))
     equal = int(np.sum(found.argmax(-1) == wanted.argmax(-1)))
     return equal, len(rows), float(np.max(np.abs(found - wanted)))
 
 
-def _log_softmax(logits):
-    shifted = logits - logits.max(-1, keepdims=True)
-    return shifted - np.log(np.exp(shifted).sum(-1, keepdims=True))
+def _log_probabilities(logits):
+    logits = ops.cast(logits, "float32")
+    return ops.convert_to_numpy(ops.log_softmax(logits, axis=-1))
 
 
 def parts(transformer):
