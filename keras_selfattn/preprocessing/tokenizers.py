@@ -15,7 +15,7 @@ from keras_selfattn.preprocessing.sentencepiece_model import (
     WORD_START,
     read_pieces,
 )
-from keras_selfattn.preprocessing.unigram import UnigramSplitter, is_supported
+from keras_selfattn.preprocessing.unigram import UnigramSplitter
 
 BLANK = "<blank>"
 # What a translator's vocabulary begins with; SentencePiece's own unknown
@@ -266,10 +266,11 @@ class SentencePieceTokenizer:
         if self._split is None and self._processor is None:
             try:
                 self._loaded()
-            except ImportError:
-                if not is_supported(self.model_bytes):
-                    raise
-                self._split = UnigramSplitter(self.model_bytes)
+            except ImportError as missing:
+                try:
+                    self._split = UnigramSplitter(self.model_bytes)
+                except ValueError:  # a model of another kind
+                    raise missing from None
                 self._ids = {p: i for i, p in enumerate(self.vocabulary)}
         if self._split is None:
             first = len(self.special_tokens)

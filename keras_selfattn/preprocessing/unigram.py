@@ -42,16 +42,15 @@ class UnigramSplitter:
     """
 
     def __init__(self, model_bytes):
-        if not is_supported(model_bytes):
+        pieces = read_pieces(model_bytes)
+        if not _leaves_text_alone(model_bytes, pieces):
             raise ValueError(
                 "This SentencePiece model is no plain unigram model (BPE, "
                 "normalisation of its own, or user-defined pieces); it needs "
                 "the package: pip install sentencepiece"
             )
         self._scores = {
-            piece: score
-            for piece, score, kind in read_pieces(model_bytes)
-            if kind == NORMAL
+            piece: score for piece, score, kind in pieces if kind == NORMAL
         }
         self._longest = max(map(len, self._scores), default=1)
         self._unknown = min(self._scores.values(), default=0.0)
@@ -89,6 +88,10 @@ class UnigramSplitter:
 
 def is_supported(model_bytes):
     """Whether a model is a unigram model that leaves the text as it is."""
+    return _leaves_text_alone(model_bytes, read_pieces(model_bytes))
+
+
+def _leaves_text_alone(model_bytes, pieces):
     for field, value in proto_fields(model_bytes):
         if field == 2:  # TrainerSpec
             spec = dict(proto_fields(value))
@@ -98,5 +101,5 @@ def is_supported(model_bytes):
             spec = dict(proto_fields(value))
             if spec.get(2) or not all(spec.get(i, 1) for i in (3, 4, 5)):
                 return False
-    kinds = {kind for _, _, kind in read_pieces(model_bytes)}
+    kinds = {kind for _, _, kind in pieces}
     return kinds <= {NORMAL, UNKNOWN, CONTROL, UNUSED}
