@@ -35,6 +35,8 @@ class ConformerBlock(keras.layers.Layer):
         inputs: float `(B, T, D)`.
         padding_mask: bool `(B, T)`, True = real, or None.
         attention_mask: bool, see MultiHeadSelfAttention, or None.
+        chunk_size: see ConvolutionModule; the attention is limited to chunks
+            by an `attention_mask` (`masks.chunk_mask`).
         training: bool.
 
     Returns:
@@ -123,7 +125,12 @@ class ConformerBlock(keras.layers.Layer):
                 layer.build(input_shape)
 
     def call(
-        self, inputs, padding_mask=None, attention_mask=None, training=False
+        self,
+        inputs,
+        padding_mask=None,
+        attention_mask=None,
+        chunk_size=None,
+        training=False,
     ):
         def branch(name, x, **kwargs):
             normed = getattr(self, f"{name}_norm")(x)
@@ -138,7 +145,9 @@ class ConformerBlock(keras.layers.Layer):
             padding_mask=padding_mask,
             attention_mask=attention_mask,
         )
-        x = x + branch("convolution", x, padding_mask=padding_mask)
+        x = x + branch(
+            "convolution", x, padding_mask=padding_mask, chunk_size=chunk_size
+        )
         x = x + 0.5 * branch("feed_forward_out", x)
         return self.output_norm(x)
 

@@ -14,9 +14,13 @@ class ConvolutionModule(keras.layers.Layer):
     """Gated pointwise, depthwise, norm, SiLU, pointwise: local context.
 
     Padding is set to zero before the depthwise convolution, so that its
-    content cannot reach valid positions.
+    content cannot reach valid positions. With a `chunk_size`, what stands
+    behind a position's chunk counts as zero, too: the same weights serve a
+    stream, which does not know it yet. (Half a kernel to the left is always
+    seen, across chunks.)
 
-    Reference: Gulati et al. 2020 (arXiv:2005.08100), section 2.2. Differs:
+    Reference: Gulati et al. 2020 (arXiv:2005.08100), section 2.2; chunks: Li
+    et al. 2023 (arXiv:2304.09325), section 2. Differs:
     the norm after the depthwise convolution is by default a layer norm,
     which does not depend on the batch's make-up or padding; the outer norm
     and the residual belong to the block.
@@ -30,6 +34,8 @@ class ConvolutionModule(keras.layers.Layer):
     Call arguments:
         inputs: float `(B, T, D)`.
         padding_mask: bool `(B, T)`, True = real, or None.
+        chunk_size: int or int scalar tensor >= 1, positions of a chunk (each
+            call may have another), or None for no chunks.
         training: bool.
 
     Returns:
@@ -88,13 +94,39 @@ class ConvolutionModule(keras.layers.Layer):
             self.dropout, seed=self.seed, name="dropout", **policy
         )
 
-    def call(self, inputs, padding_mask=None, training=False):
+    def _convolve(self, hidden, chunk_size):
+        """The depthwise convolution, blind to what is behind a chunk.
+
+        What a place may see ahead depends on where in its chunk it stands,
+        so the taps to the right are added one by one, each under its mask:
+        a chunk size that is drawn anew for each batch changes no shape.
+        """
+        reach, length = self.kernel_size // 2, ops.shape(hidden)[1]
+        kernel = ops.convert_to_tensor(self.depthwise.kernel)
+        kernel = ops.cast(kernel, hidden.dtype)  # (2 reach + 1, D, 1)
+        padded = ops.pad(hidden, ((0, 0), (reach, reach), (0, 0)))
+        outputs = ops.depthwise_conv(
+            padded[:, : length + reach], kernel[: reach + 1], padding="valid"
+        )
+        place = ops.mod(ops.arange(length, dtype="int32"), chunk_size)
+        place = ops.expand_dims(place, -1)  # (T, 1)
+        for ahead in range(1, reach + 1):
+            inside = ops.cast(place + ahead < chunk_size, hidden.dtype)
+            tap = inside * kernel[reach + ahead, :, 0]  # (T, D)
+            start = reach + ahead
+            outputs = outputs + padded[:, start : start + length] * tap
+        return outputs + ops.cast(self.depthwise.bias, hidden.dtype)
+
+    def call(self, inputs, padding_mask=None, chunk_size=None, training=False):
         value, gate = ops.split(self.gate(inputs), 2, axis=-1)
         hidden = value * ops.sigmoid(gate)
         if padding_mask is not None:
             keep = ops.expand_dims(padding_mask, -1)
             hidden = ops.where(keep, hidden, ops.zeros_like(hidden))
-        hidden = self.depthwise(hidden)
+        if chunk_size is None:
+            hidden = self.depthwise(hidden)
+        else:
+            hidden = self._convolve(hidden, chunk_size)
         if self.normalization == "batch":
             hidden = self.norm(hidden, training=training, mask=padding_mask)
         else:

@@ -6,6 +6,8 @@ Shapes: `B` batch, `T` frames, `T'` frames after the strides, `D` filters.
 import keras
 from keras import ops
 
+PADDINGS = ("same", "causal")
+
 
 @keras.saving.register_keras_serializable(package="keras_selfattn")
 class ConvolutionalSubsampling(keras.layers.Layer):
@@ -14,7 +16,11 @@ class ConvolutionalSubsampling(keras.layers.Layer):
     A stride `s` takes `T` frames to `ceil(T / s)`. Padding is set to zero
     before each convolution, so that its content cannot reach valid frames;
     the ends are padded with one zero frame on either side, the same on every
-    backend.
+    backend. A convolution of stride 1 so looks one frame ahead; with padding
+    "causal" it has two zero frames on its left, sees what it saw a frame
+    before, and frames that come in multiples of `product(strides)` give
+    whole outputs that nothing later changes. A stride of 2 or more never
+    looks beyond the frames that it takes together: there, both are the same.
 
     Reference: Radford et al. 2022 (arXiv:2212.04356), section 2.2 (strides
     1, 2); a one-dimensional form of Gulati et al. 2020 (arXiv:2005.08100),
@@ -24,6 +30,7 @@ class ConvolutionalSubsampling(keras.layers.Layer):
         filters: int, output features of every convolution.
         strides: list of int, one convolution each.
         activation: str, a Keras activation, after each.
+        padding: "same" or "causal".
 
     Call arguments:
         inputs: float `(B, T, F)`.
@@ -33,7 +40,8 @@ class ConvolutionalSubsampling(keras.layers.Layer):
         float `(B, T', D)` and bool `(B, T')`, all True without a mask.
 
     Raises:
-        ValueError: for strides that are not positive ints.
+        ValueError: for strides that are not positive ints, or an unknown
+            padding.
 
     Example:
         >>> layer = ConvolutionalSubsampling(64, strides=(2, 2))
@@ -41,16 +49,28 @@ class ConvolutionalSubsampling(keras.layers.Layer):
         (1, 26, 64)
     """
 
-    def __init__(self, filters, strides=(2, 2), activation="gelu", **kwargs):
+    def __init__(
+        self,
+        filters,
+        strides=(2, 2),
+        activation="gelu",
+        padding="same",
+        **kwargs,
+    ):
         super().__init__(**kwargs)
         strides = list(strides)
         if not strides or any(not isinstance(s, int) or s < 1 for s in strides):
             raise ValueError(
                 f"strides must be positive ints, received {strides!r}."
             )
+        if padding not in PADDINGS:
+            raise ValueError(
+                f"padding={padding!r} is unknown; use one of {PADDINGS}."
+            )
         self.filters = filters
         self.strides = strides
         self.activation = activation
+        self.padding = padding
         self.convolutions = [
             keras.layers.Conv1D(
                 filters,
@@ -69,13 +89,21 @@ class ConvolutionalSubsampling(keras.layers.Layer):
             layer.build((None, None, features))
             features = self.filters
 
+    @property
+    def left_frames(self):
+        """Frames that each convolution sees before those it takes together."""
+        causal = self.padding == "causal"
+        return [2 if causal and stride == 1 else 1 for stride in self.strides]
+
     def call(self, inputs, padding_mask=None):
         x, mask = inputs, padding_mask
-        for layer, stride in zip(self.convolutions, self.strides, strict=True):
+        for layer, stride, left in zip(
+            self.convolutions, self.strides, self.left_frames, strict=True
+        ):
             if mask is not None:
                 keep = ops.expand_dims(mask, -1)
                 x = ops.where(keep, x, ops.zeros_like(x))
-            x = layer(ops.pad(x, ((0, 0), (1, 1), (0, 0))))
+            x = layer(ops.pad(x, ((0, 0), (left, 2 - left), (0, 0))))
             if mask is not None and stride > 1:
                 mask = mask[:, ::stride]
         if mask is None:
@@ -103,4 +131,5 @@ class ConvolutionalSubsampling(keras.layers.Layer):
             "filters": self.filters,
             "strides": self.strides,
             "activation": self.activation,
+            "padding": self.padding,
         }

@@ -13,6 +13,7 @@ import numpy as np
 from keras import ops
 
 WINDOWS = ("hann", "hamming", "rectangular")
+PADDINGS = ("centred", "causal")
 
 
 def window_values(window, length):
@@ -79,14 +80,19 @@ def mel_filter_bank(
 class Framing(keras.layers.Layer):
     """Cuts samples into overlapping frames, one every hop.
 
-    Frame `t` is centred on sample `t * hop_length_samples`; outside the
-    signal stand zeros. There are `ceil(num_samples / hop_length_samples)`
-    frames. Samples after `num_samples` count as zeros, whatever they hold.
+    Frame `t` is centred on sample `t * hop_length_samples` and so looks
+    ahead; with padding "causal" its last sample is the one before
+    `(t + 1) * hop_length_samples` (where the window is shorter than the hop,
+    its first is `t * hop_length_samples`), so that a stream cut at whole hops
+    waits for nothing. Outside the signal stand zeros. There are
+    `ceil(num_samples / hop_length_samples)` frames. Samples after
+    `num_samples` count as zeros, whatever they hold.
 
     Args:
         window_length_samples: int, samples a frame (400 = 25 ms at 16 kHz;
             speech uses 20-30 ms).
         hop_length_samples: int, samples from frame to frame (160 = 10 ms).
+        padding: "centred" or "causal".
 
     Call arguments:
         samples: float32 `(B, L)`.
@@ -94,10 +100,11 @@ class Framing(keras.layers.Layer):
 
     Returns:
         frames, float32 `(B, T, W)`, and padding_mask, bool `(B, T)`, True
-        where a frame's centre lies inside the signal.
+        where sample `t * hop_length_samples` lies inside the signal.
 
     Raises:
-        ValueError: where a length is not a positive int.
+        ValueError: where a length is not a positive int, or for an unknown
+            padding.
 
     Example:
         >>> frames, mask = Framing()(np.zeros((2, 16000), "float32"))
@@ -106,7 +113,11 @@ class Framing(keras.layers.Layer):
     """
 
     def __init__(
-        self, window_length_samples=400, hop_length_samples=160, **kwargs
+        self,
+        window_length_samples=400,
+        hop_length_samples=160,
+        padding="centred",
+        **kwargs,
     ):
         super().__init__(**{"dtype": "float32", **kwargs})
         for name, value in (
@@ -117,8 +128,21 @@ class Framing(keras.layers.Layer):
                 raise ValueError(
                     f"{name} must be a positive int, received {value!r}."
                 )
+        if padding not in PADDINGS:
+            raise ValueError(
+                f"padding={padding!r} is unknown; use one of {PADDINGS}."
+            )
         self.window_length_samples = window_length_samples
         self.hop_length_samples = hop_length_samples
+        self.padding = padding
+
+    @property
+    def left_samples(self):
+        """Samples that a frame sees before `t * hop_length_samples`."""
+        window, hop = self.window_length_samples, self.hop_length_samples
+        return (
+            window // 2 if self.padding == "centred" else max(0, window - hop)
+        )
 
     def call(self, samples, num_samples=None):
         hop = self.hop_length_samples
@@ -130,7 +154,7 @@ class Framing(keras.layers.Layer):
         # A frame is `overlap` neighbouring blocks of one hop each, trimmed:
         # slices and a reshape, where a gather would be slow on a device.
         overlap = -(-self.window_length_samples // hop)
-        padding = (self.window_length_samples // 2, (overlap + 1) * hop)
+        padding = (self.left_samples, (overlap + 1) * hop)
         samples = ops.pad(samples, ((0, 0), padding))
         samples = samples[:, : (num_frames + overlap - 1) * hop]
         blocks = ops.reshape(samples, (ops.shape(samples)[0], -1, hop))
@@ -160,6 +184,7 @@ class Framing(keras.layers.Layer):
             **super().get_config(),
             "window_length_samples": self.window_length_samples,
             "hop_length_samples": self.hop_length_samples,
+            "padding": self.padding,
         }
 
 
@@ -191,6 +216,7 @@ class LogMelSpectrogram(keras.layers.Layer):
             below the row's loudest are lifted to that level.
         log_scale: float, factor on the base-10 logarithm.
         log_shift: float, added last.
+        padding: "centred" or "causal", see Framing.
 
     Call arguments:
         samples: float32 `(B, L)` in [-1, 1].
@@ -225,6 +251,7 @@ class LogMelSpectrogram(keras.layers.Layer):
         dynamic_range_db=None,
         log_scale=0.25,
         log_shift=1.0,
+        padding="centred",
         **kwargs,
     ):
         super().__init__(**{"dtype": "float32", **kwargs})
@@ -250,8 +277,9 @@ class LogMelSpectrogram(keras.layers.Layer):
         self.dynamic_range_db = dynamic_range_db
         self.log_scale = log_scale
         self.log_shift = log_shift
+        self.padding = padding
         self.framing = Framing(
-            window_length_samples, hop_length_samples, name="framing"
+            window_length_samples, hop_length_samples, padding, name="framing"
         )
         self.framing.build(None)  # nothing to build; Keras wants it said
         self._basis = dft_basis(
@@ -294,6 +322,8 @@ class LogMelSpectrogram(keras.layers.Layer):
             "fft_length num_mel_bins min_hz max_hz window energy_floor "
             "dynamic_range_db log_scale log_shift"
         ).split()
+        # Presets made before there was a choice say nothing of it.
+        names += ["padding"] if self.padding != "centred" else []
         return {
             **super().get_config(),
             **{name: getattr(self, name) for name in names},

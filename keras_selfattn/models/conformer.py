@@ -4,13 +4,19 @@ Shapes: `B` batch, `T` feature frames, `T'` encoder frames, `M` features,
 `D` model dimension.
 """
 
-import keras
+import math
+from dataclasses import dataclass
 
+import keras
+from keras import ops
+
+from keras_selfattn.layers.chunk_sizes import FULL_CONTEXT, draw_chunk_size
 from keras_selfattn.layers.conformer_block import ConformerBlock
 from keras_selfattn.layers.convolutional_subsampling import (
     ConvolutionalSubsampling,
 )
 from keras_selfattn.layers.encoder_block import EncoderBlock
+from keras_selfattn.layers.masks import chunk_mask
 from keras_selfattn.layers.positions import SinusoidalPositions
 
 STAGE = {
@@ -23,6 +29,11 @@ STAGE = {
     "positions": "rotary",
     "kernel_size": 31,
     "dropout": 0.1,
+}
+STREAMING = {
+    "chunk_frames": [4, 8, 16],
+    "left_frames": 64,
+    "full_context_rate": 0.5,
 }
 
 
@@ -42,6 +53,66 @@ def complete_stage(stage):
     return stage
 
 
+def complete_streaming(streaming):
+    """What streams as a dict with the defaults filled in, checked."""
+    unknown = sorted(set(streaming) - set(STREAMING))
+    if unknown:
+        raise ValueError(
+            f"streaming has unknown entries {unknown}; known: "
+            f"{sorted(STREAMING)}."
+        )
+    streaming = {**STREAMING, **streaming}
+    sizes = streaming["chunk_frames"]
+    sizes = [sizes] if isinstance(sizes, int) else list(sizes)
+    for number in [*sizes, streaming["left_frames"]]:
+        if type(number) is not int or not 1 <= number < FULL_CONTEXT:
+            raise ValueError(
+                f"streaming={streaming} holds {number!r}; expected "
+                "chunk_frames and left_frames to be ints >= 1."
+            )
+    if not sizes or not 0 <= streaming["full_context_rate"] <= 1:
+        raise ValueError(
+            f"streaming={streaming}: expected at least one of chunk_frames "
+            "and a full_context_rate in [0, 1]."
+        )
+    return {**streaming, "chunk_frames": sizes}
+
+
+@dataclass(frozen=True)
+class Stage:
+    """The layers of one stage, and its frames to one of the encoder's."""
+
+    subsampling: keras.layers.Layer
+    positions: keras.layers.Layer | None
+    blocks: list
+    norm: keras.layers.Layer | None
+    rate: int
+
+
+def encode(stages, x, valid, chunk_frames, left_frames, training):
+    """Runs the stages over `(B, T, M)` and a mask `(B, T)`."""
+    for stage in stages:
+        x, valid = stage.subsampling(x, valid)
+        if stage.positions is not None:
+            x = stage.positions(x)
+        limits, inside = {}, {}
+        if chunk_frames is not None:
+            size = chunk_frames * stage.rate
+            limits["attention_mask"] = chunk_mask(
+                ops.shape(x)[1], size, left_frames * stage.rate
+            )
+            inside["chunk_size"] = size
+        for block in stage.blocks:
+            # Keras knows best whether it trains where nothing is said.
+            known = {} if training is None else {"training": training}
+            if isinstance(block, ConformerBlock):
+                known |= inside
+            x = block(x, padding_mask=valid, **limits, **known)
+        if stage.norm is not None:
+            x = stage.norm(x)
+    return x, valid
+
+
 @keras.saving.register_keras_serializable(package="keras_selfattn")
 class ConformerEncoder(keras.Model):
     """Features in, a shorter sequence of contextual vectors out.
@@ -53,8 +124,19 @@ class ConformerEncoder(keras.Model):
     subsampling); a Transformer stage with strides (1, 2), GELU and
     sinusoidal positions is Whisper's encoder, so that its weights fit.
 
+    With `streaming`, the same weights serve recordings and streams. Cut into
+    chunks of `chunk_frames` encoder frames, a frame depends on its chunk, on
+    `left_frames` frames before the chunk at each attention layer, on half a
+    kernel before the frame at each convolution, and on nothing behind the
+    chunk: the subsampling looks to the left only, the attention is masked,
+    the convolutions count what is behind the chunk as zero. Each training
+    step draws the size of its chunks, or full context, from the `seed`;
+    otherwise the attribute `chunk_frames` says it (None, as at first: full
+    context; a compiled function keeps what it was traced with).
+
     Reference: Gulati et al. 2020 (arXiv:2005.08100), section 2; Radford et
-    al. 2022 (arXiv:2212.04356), section 2.2.
+    al. 2022 (arXiv:2212.04356), section 2.2; chunks of changing size: Zhang
+    et al. 2020 (arXiv:2012.05481), section 2.2.
 
     Args:
         feature_dim: int, features a frame (mel bins).
@@ -63,7 +145,10 @@ class ConformerEncoder(keras.Model):
             intermediate_dim 576, block "conformer" | "transformer",
             positions "rotary" | "relative" | "sinusoidal" | None,
             kernel_size 31 (Conformer only), dropout 0.1.
-        seed: int, seed of the dropouts.
+        seed: int, seed of the dropouts and the chunk sizes.
+        streaming: None, or dict; entries and defaults: chunk_frames [4, 8,
+            16] (the sizes that training draws from), left_frames 64,
+            full_context_rate 0.5 (share of steps with full context).
 
     Call arguments:
         inputs: dict of "features", float32 `(B, T, M)`, and "padding_mask",
@@ -74,8 +159,8 @@ class ConformerEncoder(keras.Model):
         `(B, T')`.
 
     Raises:
-        ValueError: for no stage, unknown entries of a stage, or as the
-            layers do.
+        ValueError: for no stage, unknown entries of a stage or of
+            `streaming`, or as the layers do.
 
     Example:
         >>> encoder = ConformerEncoder(80, [{"num_layers": 2}])
@@ -89,28 +174,19 @@ class ConformerEncoder(keras.Model):
         (1, 25, 144)
     """
 
-    def __init__(self, feature_dim=80, stages=({},), seed=0, **kwargs):
+    def __init__(
+        self, feature_dim=80, stages=({},), seed=0, streaming=None, **kwargs
+    ):
         # Layers
         if not stages:
             raise ValueError("stages is empty; give at least one (a dict).")
         stages = [complete_stage(stage) for stage in stages]
+        if streaming is not None:
+            streaming = complete_streaming(streaming)
         dtype = {"dtype": kwargs.pop("dtype", None)}
-        subsamplings, positions, blocks, norms = [], [], [], []
+        parts = []
         for i, stage in enumerate(stages):
-            subsamplings.append(
-                ConvolutionalSubsampling(
-                    stage["hidden_dim"],
-                    stage["strides"],
-                    name=f"stage_{i}_subsampling",
-                    **dtype,
-                )
-            )
             sinusoidal = stage["positions"] == "sinusoidal"
-            positions.append(
-                SinusoidalPositions(name=f"stage_{i}_positions", **dtype)
-                if sinusoidal
-                else None
-            )
             common = {
                 "num_heads": stage["num_heads"],
                 "intermediate_dim": stage["intermediate_dim"],
@@ -120,7 +196,17 @@ class ConformerEncoder(keras.Model):
             conformer = stage["block"] == "conformer"
             if conformer:
                 common["kernel_size"] = stage["kernel_size"]
-            blocks.append(
+            part = Stage(
+                ConvolutionalSubsampling(
+                    stage["hidden_dim"],
+                    stage["strides"],
+                    padding="same" if streaming is None else "causal",
+                    name=f"stage_{i}_subsampling",
+                    **dtype,
+                ),
+                SinusoidalPositions(name=f"stage_{i}_positions", **dtype)
+                if sinusoidal
+                else None,
                 [
                     (ConformerBlock if conformer else EncoderBlock)(
                         **common,
@@ -129,28 +215,22 @@ class ConformerEncoder(keras.Model):
                         **dtype,
                     )
                     for j in range(stage["num_layers"])
-                ]
-            )
-            norms.append(
+                ],
                 None
                 if conformer
                 else keras.layers.LayerNormalization(
                     epsilon=1e-5, name=f"stage_{i}_norm", **dtype
-                )
+                ),
+                math.prod(
+                    s for later in stages[i + 1 :] for s in later["strides"]
+                ),
             )
+            parts.append(part)
 
         # Functional model
         features = keras.Input((None, feature_dim), name="features")
         mask = keras.Input((None,), dtype="bool", name="padding_mask")
-        x, valid = features, mask
-        for i in range(len(stages)):
-            x, valid = subsamplings[i](x, valid)
-            if positions[i] is not None:
-                x = positions[i](x)
-            for block in blocks[i]:
-                x = block(x, padding_mask=valid)
-            if norms[i] is not None:
-                x = norms[i](x)
+        x, valid = encode(parts, features, mask, None, None, None)
         super().__init__(
             inputs={"features": features, "padding_mask": mask},
             outputs={"hidden": x, "padding_mask": valid},
@@ -161,16 +241,53 @@ class ConformerEncoder(keras.Model):
         self.feature_dim = feature_dim
         self.stages = stages
         self.seed = seed
-        self._subsamplings = subsamplings
+        self.streaming = streaming
+        self._parts = parts
+        self._chunk_frames = None
+        if streaming is not None:
+            self.seed_generator = keras.random.SeedGenerator(seed)
+
+    @property
+    def chunk_frames(self):
+        """Encoder frames of a chunk outside training; None: full context."""
+        return self._chunk_frames
+
+    @chunk_frames.setter
+    def chunk_frames(self, chunk_frames):
+        if chunk_frames is not None:
+            if self.streaming is None:
+                raise ValueError(
+                    f"chunk_frames={chunk_frames!r}: this encoder was made "
+                    "without streaming, so its subsampling looks ahead; give "
+                    "streaming={...}, or leave chunk_frames None."
+                )
+            complete_streaming({"chunk_frames": [chunk_frames]})
+        self._chunk_frames = chunk_frames
+
+    def call(self, inputs, training=None, mask=None):
+        chunk_frames = self._chunk_frames
+        if training and self.streaming is not None:
+            chunk_frames = draw_chunk_size(
+                self.streaming["chunk_frames"],
+                self.streaming["full_context_rate"],
+                self.seed_generator,
+            )
+        if chunk_frames is None:
+            return super().call(inputs, training=training, mask=mask)
+        hidden, valid = encode(
+            self._parts,
+            inputs["features"],
+            inputs["padding_mask"],
+            chunk_frames,
+            self.streaming["left_frames"],
+            training,
+        )
+        return {"hidden": hidden, "padding_mask": valid}
 
     @property
     def stride(self):
         """Feature frames to one encoder frame."""
-        product = 1
-        for layer in self._subsamplings:
-            for stride in layer.strides:
-                product *= stride
-        return product
+        return math.prod(s for stage in self.stages for s in stage["strides"])
 
     @property
     def hidden_dim(self):
@@ -178,17 +295,21 @@ class ConformerEncoder(keras.Model):
 
     def output_length(self, num_frames):
         """Encoder frames for `num_frames` feature frames (int or array)."""
-        for layer in self._subsamplings:
-            num_frames = layer.output_length(num_frames)
+        for part in self._parts:
+            num_frames = part.subsampling.output_length(num_frames)
         return num_frames
 
     def get_config(self):
-        return {
+        config = {
             "name": self.name,
             "feature_dim": self.feature_dim,
             "stages": self.stages,
             "seed": self.seed,
         }
+        # Presets made before there was a choice say nothing of it.
+        if self.streaming is not None:
+            config["streaming"] = self.streaming
+        return config
 
     @classmethod
     def from_config(cls, config, custom_objects=None):

@@ -164,3 +164,37 @@ def test_converts_to_built_in_operations(normalization):
     np.testing.assert_allclose(
         found, to_numpy(layer(x, padding_mask=mask)), atol=1e-5
     )
+
+
+@each_norm
+@pytest.mark.parametrize("size", [1, 2, 3, 100])
+def test_a_chunk_is_what_it_is_where_nothing_follows(size, normalization):
+    layer = module(5, normalization)
+    inputs = sequences()
+    found = to_numpy(layer(inputs, MASK, chunk_size=size))
+    for start in range(0, 7, size):
+        stop = start + size
+        alone = to_numpy(layer(inputs[:, :stop], MASK[:, :stop]))
+        np.testing.assert_allclose(
+            found[:, start:stop], alone[:, start:], atol=1e-5
+        )
+    if size < 7:
+        usual = to_numpy(layer(inputs, MASK))
+        assert np.abs(usual - found).max() > 1e-2
+
+
+def test_a_chunk_size_may_be_a_tensor_and_spoils_no_gradient():
+    layer = module(5)
+    inputs = sequences()
+    size = keras.ops.convert_to_tensor(3, dtype="int32")
+    np.testing.assert_allclose(
+        to_numpy(layer(inputs, MASK, chunk_size=size)),
+        to_numpy(layer(inputs, MASK, chunk_size=3)),
+        atol=1e-6,
+    )
+
+    def loss():
+        outputs = layer(inputs, MASK, chunk_size=size, training=True)
+        return keras.ops.mean(keras.ops.square(outputs))
+
+    assert_finite_and_used(layer, loss, ())

@@ -134,3 +134,34 @@ def test_converts_to_built_in_operations():
     x, mask = sequences(batch=1, length=LENGTH), prefix_mask([6], LENGTH)
     found = run_converted(lambda x, mask: layer(x, mask)[0], x=x, mask=mask)
     np.testing.assert_allclose(found, to_numpy(layer(x, mask)[0]), atol=1e-5)
+
+
+@pytest.mark.parametrize("strides", [(2, 2), (1, 2), (3,), (1, 1, 2)])
+def test_causal_frames_depend_on_nothing_behind_what_they_take(strides):
+    layer = subsampling(strides, padding="causal")
+    whole = int(np.prod(strides))
+    inputs = sequences(length=4 * whole)
+    usual = to_numpy(layer(inputs)[0])
+    changed = inputs.copy()
+    changed[:, 2 * whole :] += 1.0
+    moved = np.abs(to_numpy(layer(changed)[0]) - usual).max(axis=(0, 2))
+    assert (moved > 1e-4).tolist() == [False, False, True, True]
+
+
+def test_causal_frames_are_the_usual_ones_a_frame_later():
+    inputs = sequences(length=LENGTH)
+    later = np.pad(inputs, ((0, 0), (1, 0), (0, 0)))
+    usual, _ = subsampling((1, 2))(later)
+    found, _ = subsampling((1, 2), padding="causal")(inputs)
+    # At the ends, a zero frame is no frame of zeros that has passed a bias.
+    np.testing.assert_allclose(
+        to_numpy(found)[:, 2:4], to_numpy(usual)[:, 2:4], atol=1e-5
+    )
+    same, _ = subsampling((2, 2))(inputs)
+    causal, _ = subsampling((2, 2), padding="causal")(inputs)
+    np.testing.assert_array_equal(to_numpy(causal), to_numpy(same))
+
+
+def test_an_unknown_padding_is_refused():
+    with pytest.raises(ValueError, match="padding='valid' is unknown"):
+        ConvolutionalSubsampling(4, padding="valid")

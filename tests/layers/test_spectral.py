@@ -300,3 +300,41 @@ def test_converts_to_built_in_operations():
     )
     expected, _ = layer(samples, np.array([900], "int32"))
     np.testing.assert_allclose(found, to_numpy(expected), atol=1e-3)
+
+
+def test_causal_frames_end_with_their_hop_as_literal_matrix():
+    samples = np.array([[1.0, 2, 3, 4, 5]], "float32")
+    frames, mask = Framing(4, 2, "causal")(samples)
+    np.testing.assert_array_equal(
+        to_numpy(frames), [[[0, 0, 1, 2], [1, 2, 3, 4], [3, 4, 5, 0]]]
+    )
+    frames, _ = Framing(5, 2, "causal")(samples)
+    np.testing.assert_array_equal(
+        to_numpy(frames)[0, :2], [[0, 0, 0, 1, 2], [0, 1, 2, 3, 4]]
+    )
+    assert Framing(400, 160, "causal").left_samples == 240
+    assert Framing(400, 160).left_samples == 200
+    short, _ = Framing(1, 2, "causal")(samples)
+    np.testing.assert_array_equal(to_numpy(short)[0, :, 0], [1, 3, 5])
+    assert to_numpy(mask).all()
+
+
+@pytest.mark.parametrize("padding,ahead", [("causal", 0), ("centred", 1)])
+def test_what_comes_later_changes_causal_frames_of_whole_hops_never(
+    padding, ahead
+):
+    layer = LogMelSpectrogram(padding=padding)
+    samples = waveform(1600)
+    usual = to_numpy(layer(samples[None])[0])[0]
+    samples[800:] = 0.5
+    changed = to_numpy(layer(samples[None])[0])[0]
+    moved = np.abs(changed - usual).max(axis=-1) > 0
+    assert moved.tolist() == [False] * (5 - ahead) + [True] * (5 + ahead)
+
+
+def test_the_padding_stands_in_the_config_only_where_it_was_chosen():
+    assert "padding" not in LogMelSpectrogram().get_config()
+    config = LogMelSpectrogram(padding="causal").get_config()
+    assert LogMelSpectrogram.from_config(config).framing.padding == "causal"
+    with pytest.raises(ValueError, match="padding='same' is unknown"):
+        LogMelSpectrogram(padding="same")

@@ -161,3 +161,145 @@ def test_variable_paths_do_not_depend_on_what_was_built_before():
 def test_wrong_stages_are_refused(stages, said):
     with pytest.raises(ValueError, match=said):
         ConformerEncoder(6, stages)
+
+
+STREAMING = {"chunk_frames": [2, 3], "left_frames": 4}
+each_kind = pytest.mark.parametrize(
+    "stages",
+    [(STAGE,), (WHISPER,), ({**WHISPER, "strides": [1, 2]}, STAGE)],
+    ids=["conformer", "transformer", "both"],
+)
+
+
+@each_kind
+@pytest.mark.parametrize("size", [2, 3])
+def test_a_chunk_depends_on_nothing_behind_it(stages, size):
+    model = encoder(*stages, streaming=STREAMING)
+    model.chunk_frames = size
+    frames = 3 * size * model.stride
+    inputs = sequences(length=frames, dim=6)
+    mask = np.ones((2, frames), bool)
+    usual, _ = encode(model, inputs, mask)
+    changed = inputs.copy()
+    changed[:, 2 * size * model.stride :] += 1.0
+    found, _ = encode(model, changed, mask)
+    np.testing.assert_allclose(
+        found[:, : 2 * size], usual[:, : 2 * size], atol=1e-5
+    )
+    moved = np.abs(found - usual).max(axis=(0, 2))
+    assert (moved[2 * size :] > 1e-3).all()
+    # Full context is another model: what comes later reaches everything.
+    model.chunk_frames = None
+    whole, _ = encode(model, inputs, mask)
+    moved = np.abs(encode(model, changed, mask)[0] - whole).max(axis=(0, 2))
+    assert (moved > 1e-4).all()
+
+
+def test_a_chunk_depends_on_limited_left_context_only():
+    model = encoder(streaming={"chunk_frames": [2], "left_frames": 4})
+    model.chunk_frames = 2
+    frames = 16 * model.stride
+    inputs, mask = sequences(length=frames, dim=6), np.ones((2, frames), bool)
+    usual, _ = encode(model, inputs, mask)
+    changed = inputs.copy()
+    changed[:, :4] += 1.0  # the first encoder frame; a part of the second
+    moved = np.abs(encode(model, changed, mask)[0] - usual).max(axis=(0, 2))
+    # Attention: the chunks at 2 and 4 see frames 0 and 1, then convolution
+    # one frame more.
+    assert (moved[:7] > 1e-5).all()
+    assert (moved[7:] < 1e-5).all()
+
+
+@each_kind
+def test_one_chunk_of_everything_is_full_context(stages):
+    model = encoder(*stages, streaming=STREAMING)
+    inputs = features()
+    whole, mask = encode(model, inputs)
+    model.chunk_frames = 100
+    found, same = encode(model, inputs)
+    np.testing.assert_array_equal(same, mask)
+    np.testing.assert_allclose(found[mask], whole[mask], atol=2e-5)
+    model.chunk_frames = 2
+    padded, _ = encode(model, spoil(inputs, MASK))
+    np.testing.assert_allclose(
+        padded[mask], encode(model, inputs)[0][mask], atol=2e-5
+    )
+
+
+def test_training_draws_sizes_by_its_seed_and_state():
+    streaming = {**STREAMING, "full_context_rate": 0.25}
+
+    def steps(model, count):
+        inputs = features()
+        return [encode(model, inputs, training=True)[0] for _ in range(count)]
+
+    model = encoder(streaming=streaming)
+    sizes = {}
+    for size in (None, 2, 3):
+        model.chunk_frames = size
+        sizes[size] = encode(model, features())[0]
+    found = steps(model, 16)
+    drawn = [
+        size
+        for step in found
+        for size, expected in sizes.items()
+        if np.abs(step - expected).max() < 1e-4
+    ]
+    assert len(drawn) == 16 and set(drawn) == {None, 2, 3}
+    again = encoder(streaming=streaming)
+    for one, other in zip(found, steps(again, 16), strict=True):
+        np.testing.assert_array_equal(one, other)
+    # The state is a variable of the model, so a checkpoint holds it; it is
+    # no weight, so files of weights stay as they are.
+    state = again.seed_generator.state
+    assert any(state is variable for variable in again.variables)
+    usual = [v.path.split("/", 1)[1] for v in encoder().weights]
+    assert [v.path.split("/", 1)[1] for v in again.weights] == usual
+
+
+def test_gradients_of_a_drawn_size_reach_every_weight():
+    model = encoder(
+        WHISPER, STAGE, streaming={**STREAMING, "full_context_rate": 0.0}
+    )
+    inputs = {"features": features(), "padding_mask": MASK}
+
+    def loss():
+        hidden = model(inputs, training=True)["hidden"]
+        return keras.ops.mean(keras.ops.square(hidden[..., :4]))
+
+    assert_finite_and_used(model, loss, ())
+
+
+def test_streaming_is_in_the_config_only_where_it_was_chosen(tmp_path):
+    assert "streaming" not in encoder().get_config()
+    model = encoder(streaming={"chunk_frames": 2})
+    config = model.get_config()
+    assert config["streaming"] == {
+        "chunk_frames": [2],
+        "left_frames": 64,
+        "full_context_rate": 0.5,
+    }
+    assert ConformerEncoder.from_config(config).get_config() == config
+    model.save(tmp_path / "model.keras")
+    loaded = keras.models.load_model(tmp_path / "model.keras")
+    model.chunk_frames = loaded.chunk_frames = 2
+    np.testing.assert_allclose(
+        encode(loaded, features())[0], encode(model, features())[0], atol=1e-6
+    )
+
+
+@pytest.mark.parametrize(
+    "streaming,message",
+    [
+        ({"chunks": 3}, "unknown entries"),
+        ({"chunk_frames": []}, "at least one of chunk_frames"),
+        ({"chunk_frames": [0]}, "ints >= 1"),
+        ({"left_frames": 2.5}, "ints >= 1"),
+        ({"full_context_rate": 2}, "full_context_rate"),
+    ],
+)
+def test_streaming_that_cannot_be_is_refused(streaming, message):
+    with pytest.raises(ValueError, match=message):
+        encoder(streaming=streaming)
+    with pytest.raises(ValueError, match="made without streaming"):
+        encoder().chunk_frames = 4
