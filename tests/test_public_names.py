@@ -107,7 +107,7 @@ SIGNATURES = {
     "runtime.Transcript.to_dict": "(self, file=None)",
     "runtime.Transcript.json": "(self, file=None)",
     "tasks.SpeechRecognizer.transcribe": (
-        "(self, x, details=False, batch_size=8)"
+        "(self, x, details=False, batch_size=8, chunk_frames=None)"
     ),
     "tasks.SpeechRecognizer.export": (
         "(self, path, quantize='none', **kwargs)"

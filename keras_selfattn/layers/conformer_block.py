@@ -5,6 +5,7 @@ Shapes: `B` batch, `T` positions, `D` model dimension.
 
 import keras
 
+from keras_selfattn.layers.chunk_attention import attend_chunk
 from keras_selfattn.layers.convolution_module import ConvolutionModule
 from keras_selfattn.layers.feed_forward import FeedForward
 from keras_selfattn.layers.self_attention import MultiHeadSelfAttention
@@ -132,23 +133,64 @@ class ConformerBlock(keras.layers.Layer):
         chunk_size=None,
         training=False,
     ):
-        def branch(name, x, **kwargs):
-            normed = getattr(self, f"{name}_norm")(x)
-            y = getattr(self, name)(normed, training=training, **kwargs)
+        def attend(x):
+            return self.attention(
+                x,
+                padding_mask=padding_mask,
+                attention_mask=attention_mask,
+                training=training,
+            )
+
+        def convolve(x):
+            return self.convolution(
+                x,
+                padding_mask=padding_mask,
+                chunk_size=chunk_size,
+                training=training,
+            )
+
+        return self._run(inputs, attend, convolve, training)
+
+    def step(self, inputs, padding_mask, past, came):
+        """The outputs of a chunk that has just come.
+
+        Args:
+            inputs: float `(B, C, D)`.
+            padding_mask: bool `(B, C)`.
+            past: dict of "key" and "value", see `attend_chunk`, and
+                "convolution", see `ConvolutionModule.step`.
+            came: bool `(B, P)`, places of the past that are filled.
+
+        Returns:
+            float `(B, C, D)` and the next chunk's past.
+        """
+        following = {}
+
+        def attend(x):
+            y, pairs = attend_chunk(self.attention, x, past, came, padding_mask)
+            following.update(pairs)
+            return y
+
+        def convolve(x):
+            y, following["convolution"] = self.convolution.step(
+                x, padding_mask, past["convolution"]
+            )
+            return y
+
+        return self._run(inputs, attend, convolve, False), following
+
+    def _run(self, x, attend, convolve, training):
+        def branch(name, function, x):
+            y = function(getattr(self, f"{name}_norm")(x))
             return getattr(self, f"{name}_dropout")(y, training=training)
 
-        x = inputs
-        x = x + 0.5 * branch("feed_forward_in", x)
-        x = x + branch(
-            "attention",
-            x,
-            padding_mask=padding_mask,
-            attention_mask=attention_mask,
-        )
-        x = x + branch(
-            "convolution", x, padding_mask=padding_mask, chunk_size=chunk_size
-        )
-        x = x + 0.5 * branch("feed_forward_out", x)
+        def feed(layer):
+            return lambda x: layer(x, training=training)
+
+        x = x + 0.5 * branch("feed_forward_in", feed(self.feed_forward_in), x)
+        x = x + branch("attention", attend, x)
+        x = x + branch("convolution", convolve, x)
+        x = x + 0.5 * branch("feed_forward_out", feed(self.feed_forward_out), x)
         return self.output_norm(x)
 
     def compute_output_shape(self, input_shape, *args, **kwargs):

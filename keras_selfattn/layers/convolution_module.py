@@ -118,15 +118,47 @@ class ConvolutionModule(keras.layers.Layer):
         return outputs + ops.cast(self.depthwise.bias, hidden.dtype)
 
     def call(self, inputs, padding_mask=None, chunk_size=None, training=False):
+        hidden = self._gated(inputs, padding_mask)
+        if chunk_size is None:
+            hidden = self.depthwise(hidden)
+        else:
+            hidden = self._convolve(hidden, chunk_size)
+        return self._projected(hidden, padding_mask, training)
+
+    def step(self, inputs, padding_mask, past):
+        """The outputs of a chunk, the same as `call` gives with chunks.
+
+        Args:
+            inputs: float `(B, C, D)`.
+            padding_mask: bool `(B, C)`.
+            past: float `(B, kernel_size // 2, D)`, what stood before the
+                chunk at the depthwise convolution. At first zeros.
+
+        Returns:
+            float `(B, C, D)` and the next chunk's past.
+        """
+        reach = self.kernel_size // 2
+        hidden = self._gated(inputs, padding_mask)
+        seen = ops.concatenate([ops.cast(past, hidden.dtype), hidden], axis=1)
+        kernel = ops.convert_to_tensor(self.depthwise.kernel)
+        hidden = ops.depthwise_conv(
+            ops.pad(seen, ((0, 0), (0, reach), (0, 0))),
+            ops.cast(kernel, hidden.dtype),
+            padding="valid",
+        ) + ops.cast(self.depthwise.bias, hidden.dtype)
+        following = ops.cast(seen[:, seen.shape[1] - reach :], past.dtype)
+        return self._projected(hidden, padding_mask, False), following
+
+    def _gated(self, inputs, padding_mask):
+        """What the depthwise convolution sees, zero in padding."""
         value, gate = ops.split(self.gate(inputs), 2, axis=-1)
         hidden = value * ops.sigmoid(gate)
         if padding_mask is not None:
             keep = ops.expand_dims(padding_mask, -1)
             hidden = ops.where(keep, hidden, ops.zeros_like(hidden))
-        if chunk_size is None:
-            hidden = self.depthwise(hidden)
-        else:
-            hidden = self._convolve(hidden, chunk_size)
+        return hidden
+
+    def _projected(self, hidden, padding_mask, training):
         if self.normalization == "batch":
             hidden = self.norm(hidden, training=training, mask=padding_mask)
         else:

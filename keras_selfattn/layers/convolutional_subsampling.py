@@ -110,6 +110,30 @@ class ConvolutionalSubsampling(keras.layers.Layer):
             mask = ops.ones(ops.shape(x)[:2], dtype="bool")
         return x, mask
 
+    def step(self, inputs, padding_mask, past):
+        """The frames of a chunk, the same as those of the whole sequence.
+
+        Args:
+            inputs: float `(B, T, F)`, T a multiple of `product(strides)`;
+                the layer has padding "causal".
+            padding_mask: bool `(B, T)`.
+            past: list of float `(B, left, F or D)`, what stood before the
+                chunk at each convolution; see `left_frames`. At first zeros.
+
+        Returns:
+            float `(B, T', D)`, bool `(B, T')` and the next chunk's past.
+        """
+        x, mask, following = inputs, padding_mask, []
+        for layer, stride, left, before in zip(
+            self.convolutions, self.strides, self.left_frames, past, strict=True
+        ):
+            x = ops.where(ops.expand_dims(mask, -1), x, ops.zeros_like(x))
+            x = ops.concatenate([ops.cast(before, x.dtype), x], axis=1)
+            following.append(ops.cast(x[:, x.shape[1] - left :], before.dtype))
+            x = layer(x)
+            mask = mask[:, ::stride]
+        return x, mask, following
+
     def output_length(self, length):
         """Frames out for `length` frames in (int or array)."""
         for stride in self.strides:

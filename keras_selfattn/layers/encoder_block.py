@@ -11,6 +11,7 @@ from keras_selfattn.layers.choose_attention import (
     choose_attention,
     known_arguments,
 )
+from keras_selfattn.layers.chunk_attention import attend_chunk
 from keras_selfattn.layers.feed_forward import FeedForward
 from keras_selfattn.layers.normalization import make_norm
 
@@ -137,15 +138,34 @@ class EncoderBlock(keras.layers.Layer):
         x = self.attention(x, training=training, **arguments)
         if return_attention_scores:
             x, scores = x
+        x = self._after_attention(inputs, x, training)
+        return (x, scores) if return_attention_scores else x
+
+    def step(self, inputs, padding_mask, past, came):
+        """The outputs of a chunk that has just come; see `attend_chunk`.
+
+        Args:
+            inputs: float `(B, C, D)`; the attention is
+                MultiHeadSelfAttention.
+            padding_mask: bool `(B, C)`.
+            past: dict of "key" and "value".
+            came: bool `(B, P)`, places of the past that are filled.
+
+        Returns:
+            float `(B, C, D)` and the next chunk's past.
+        """
+        x = self.attention_norm(inputs) if self.norm_first else inputs
+        x, following = attend_chunk(self.attention, x, past, came, padding_mask)
+        return self._after_attention(inputs, x, False), following
+
+    def _after_attention(self, inputs, x, training):
         x = inputs + self.attention_dropout(x, training=training)
         if not self.norm_first:
             x = self.attention_norm(x)
         y = self.feed_forward_norm(x) if self.norm_first else x
         y = self.feed_forward(y, training=training)
         x = x + self.feed_forward_dropout(y, training=training)
-        if not self.norm_first:
-            x = self.feed_forward_norm(x)
-        return (x, scores) if return_attention_scores else x
+        return x if self.norm_first else self.feed_forward_norm(x)
 
     def compute_output_spec(
         self, inputs, *args, return_attention_scores=False, **kwargs

@@ -5,7 +5,6 @@ Shapes: `B` batch, `T` feature frames, `T'` encoder frames, `M` features,
 """
 
 import math
-from dataclasses import dataclass
 
 import keras
 from keras import ops
@@ -16,7 +15,12 @@ from keras_selfattn.layers.convolutional_subsampling import (
     ConvolutionalSubsampling,
 )
 from keras_selfattn.layers.encoder_block import EncoderBlock
-from keras_selfattn.layers.masks import chunk_mask
+from keras_selfattn.layers.encoder_stages import (
+    Stage,
+    encode,
+    encode_chunk,
+    state_shapes,
+)
 from keras_selfattn.layers.positions import SinusoidalPositions
 
 STAGE = {
@@ -76,41 +80,6 @@ def complete_streaming(streaming):
             "and a full_context_rate in [0, 1]."
         )
     return {**streaming, "chunk_frames": sizes}
-
-
-@dataclass(frozen=True)
-class Stage:
-    """The layers of one stage, and its frames to one of the encoder's."""
-
-    subsampling: keras.layers.Layer
-    positions: keras.layers.Layer | None
-    blocks: list
-    norm: keras.layers.Layer | None
-    rate: int
-
-
-def encode(stages, x, valid, chunk_frames, left_frames, training):
-    """Runs the stages over `(B, T, M)` and a mask `(B, T)`."""
-    for stage in stages:
-        x, valid = stage.subsampling(x, valid)
-        if stage.positions is not None:
-            x = stage.positions(x)
-        limits, inside = {}, {}
-        if chunk_frames is not None:
-            size = chunk_frames * stage.rate
-            limits["attention_mask"] = chunk_mask(
-                ops.shape(x)[1], size, left_frames * stage.rate
-            )
-            inside["chunk_size"] = size
-        for block in stage.blocks:
-            # Keras knows best whether it trains where nothing is said.
-            known = {} if training is None else {"training": training}
-            if isinstance(block, ConformerBlock):
-                known |= inside
-            x = block(x, padding_mask=valid, **limits, **known)
-        if stage.norm is not None:
-            x = stage.norm(x)
-    return x, valid
 
 
 @keras.saving.register_keras_serializable(package="keras_selfattn")
@@ -183,6 +152,12 @@ class ConformerEncoder(keras.Model):
         stages = [complete_stage(stage) for stage in stages]
         if streaming is not None:
             streaming = complete_streaming(streaming)
+            for stage in stages:
+                if stage["block"] == "conformer" and stage["kernel_size"] < 3:
+                    raise ValueError(
+                        f"kernel_size={stage['kernel_size']} hands nothing "
+                        "from chunk to chunk; streaming needs at least 3."
+                    )
         dtype = {"dtype": kwargs.pop("dtype", None)}
         parts = []
         for i, stage in enumerate(stages):
@@ -255,14 +230,18 @@ class ConformerEncoder(keras.Model):
     @chunk_frames.setter
     def chunk_frames(self, chunk_frames):
         if chunk_frames is not None:
-            if self.streaming is None:
-                raise ValueError(
-                    f"chunk_frames={chunk_frames!r}: this encoder was made "
-                    "without streaming, so its subsampling looks ahead; give "
-                    "streaming={...}, or leave chunk_frames None."
-                )
-            complete_streaming({"chunk_frames": [chunk_frames]})
+            self.check_chunk_frames(chunk_frames)
         self._chunk_frames = chunk_frames
+
+    def check_chunk_frames(self, chunk_frames):
+        """Raises a ValueError where chunks of this size cannot be had."""
+        if self.streaming is None:
+            raise ValueError(
+                f"chunk_frames={chunk_frames!r}: this encoder was made "
+                "without streaming, so its subsampling looks ahead; give "
+                "streaming={...}, or leave chunk_frames None."
+            )
+        complete_streaming({"chunk_frames": [chunk_frames]})
 
     def call(self, inputs, training=None, mask=None):
         chunk_frames = self._chunk_frames
@@ -283,6 +262,49 @@ class ConformerEncoder(keras.Model):
             training,
         )
         return {"hidden": hidden, "padding_mask": valid}
+
+    def state_shapes(self):
+        """What `step` hands on: dict of name to (shape, dtype), for one row.
+
+        "frames", int32 `(1,)`, counts the encoder frames so far, the same for
+        all rows. All else is float32, its first axis the batch: before each
+        convolution of stage i, "stage_i_subsampling_j"; of its blocks, on
+        axis 1, "stage_i_key" and "stage_i_value", and "stage_i_convolution"
+        where they are Conformer blocks. A stream begins with zeros.
+        """
+        if self.streaming is None:
+            raise ValueError(
+                "This encoder was made without streaming; give "
+                "streaming={'chunk_frames': [16]}, say."
+            )
+        return state_shapes(
+            self._parts, self.feature_dim, self.streaming["left_frames"]
+        )
+
+    def step(self, features, padding_mask, state):
+        """The frames of one chunk that has just come.
+
+        They are those of the whole sequence where `chunk_frames` is the size
+        of the chunks: the state holds all that a chunk sees of the past.
+
+        Args:
+            features: float `(B, T, M)`, T known and a multiple of `stride`.
+            padding_mask: bool `(B, T)`, False only at the end of the last.
+            state: dict of tensors; see `state_shapes`.
+
+        Returns:
+            float `(B, T', D)`, bool `(B, T')` and the next chunk's state.
+        """
+        state = {
+            name: ops.convert_to_tensor(value) for name, value in state.items()
+        }
+        return encode_chunk(
+            self._parts,
+            ops.convert_to_tensor(features),
+            ops.convert_to_tensor(padding_mask),
+            state,
+            self.streaming["left_frames"],
+        )
 
     @property
     def stride(self):

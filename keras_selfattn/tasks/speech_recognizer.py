@@ -24,6 +24,7 @@ from keras_selfattn.preprocessing.tokenizers import (
     CharacterTokenizer,
     tokenizer_from_config,
 )
+from keras_selfattn.tasks import streaming_graph
 from keras_selfattn.tasks.task import Task, from_config, to_config
 
 MAX_PIECE_SECONDS = 20.0
@@ -37,6 +38,12 @@ class SpeechRecognizer(Task):
     takes what a microphone gives. `compile(optimizer)` is enough: the loss
     is CTC, in nats a label.
 
+    With an encoder that streams (`ConformerEncoder(streaming=...)`), one set
+    of weights serves recordings, in full context, and streams, in chunks:
+    `transcribe(x, chunk_frames=16)` gives what a stream gives, and the
+    exported file has the signature `stream` beside `transcribe`; see
+    `tasks.streaming_graph`.
+
     Reference: CTC: Graves et al. 2006 (ICML), section 3; Conformer encoder:
     Gulati et al. 2020 (arXiv:2005.08100).
 
@@ -47,6 +54,9 @@ class SpeechRecognizer(Task):
         tokenizer: CharacterTokenizer, SentencePieceTokenizer or its config;
             default lower-case English letters.
         spec_augment: SpecAugment, its config, or None for none.
+        chunk_frames: int, output frames a chunk of the exported `stream`;
+            default: the largest that the encoder was trained with, None
+            where it does not stream.
 
     Call arguments:
         inputs: dict of "samples", float32 `(B, L)` in [-1, 1], and
@@ -58,7 +68,8 @@ class SpeechRecognizer(Task):
         `output_lengths(num_samples)[b]`.
 
     Raises:
-        ValueError: where the front end's features are not the encoder's.
+        ValueError: where the front end's features are not the encoder's, or
+            it looks ahead and the encoder streams.
 
     Example:
         >>> recognizer = SpeechRecognizer()
@@ -75,21 +86,24 @@ class SpeechRecognizer(Task):
         encoder=None,
         tokenizer=None,
         spec_augment=None,
+        chunk_frames=None,
         **kwargs,
     ):
         # Layers. The front end's name is known to the quantiser, which
         # leaves it in floating point.
+        encoder = ConformerEncoder() if encoder is None else encoder
+        if isinstance(encoder, dict):
+            encoder = from_config(encoder, name="encoder")
         if frontend is None:
             frontend = {"class_name": LogMelSpectrogram.__name__, "config": {}}
-        encoder = ConformerEncoder() if encoder is None else encoder
+            if encoder.streaming is not None:
+                frontend["config"]["padding"] = "causal"
         tokenizer = CharacterTokenizer() if tokenizer is None else tokenizer
         if isinstance(spec_augment, SpecAugment):
             spec_augment = to_config(spec_augment)
         if not isinstance(frontend, dict):
             frontend = to_config(frontend)
         frontend = from_config(frontend, name="frontend")
-        if isinstance(encoder, dict):
-            encoder = from_config(encoder, name="encoder")
         if isinstance(tokenizer, dict):
             tokenizer = tokenizer_from_config(tokenizer)
         if frontend.num_mel_bins != encoder.feature_dim:
@@ -97,6 +111,8 @@ class SpeechRecognizer(Task):
                 f"The front end gives {frontend.num_mel_bins} features a "
                 f"frame, the encoder takes {encoder.feature_dim}."
             )
+        if encoder.streaming is not None:
+            streaming_graph.check_frontend(frontend)
         augment = None
         if spec_augment is not None:
             augment = from_config(spec_augment, name="spec_augment")
@@ -124,9 +140,26 @@ class SpeechRecognizer(Task):
         self.tokenizer = tokenizer
         self.spec_augment = augment
         self.head = head
+        self._predict_functions = {}
+        self._chunk_frames = None
+        self.chunk_frames = chunk_frames
+
+    @property
+    def chunk_frames(self):
+        """Output frames a chunk of the exported `stream`."""
+        streaming = self.encoder.streaming
+        if self._chunk_frames is None and streaming is not None:
+            return max(streaming["chunk_frames"])
+        return self._chunk_frames
+
+    @chunk_frames.setter
+    def chunk_frames(self, chunk_frames):
+        if chunk_frames is not None:
+            self.encoder.check_chunk_frames(chunk_frames)
+        self._chunk_frames = chunk_frames
 
     def task_config(self):
-        return {
+        config = {
             "frontend": to_config(self.frontend),
             "encoder": to_config(self.encoder),
             "tokenizer": self.tokenizer.get_config(),
@@ -134,6 +167,10 @@ class SpeechRecognizer(Task):
             if self.spec_augment is None
             else to_config(self.spec_augment),
         }
+        # Presets made before there was a choice say nothing of it.
+        if self._chunk_frames is not None:
+            config["chunk_frames"] = self._chunk_frames
+        return config
 
     @property
     def sampling_rate_hz(self):
@@ -172,12 +209,32 @@ class SpeechRecognizer(Task):
             losses, labels = losses * weight, labels * weight
         return ops.sum(losses) / ops.maximum(ops.sum(labels), 1.0)
 
-    def frame_log_probabilities(self, pieces, batch_size=8):
+    def _look_ahead(self, chunk_frames):
+        """From here on, `predict` sees chunks; None: full context.
+
+        A compiled function keeps the chunks that it was traced with, so each
+        size has its own.
+        """
+        before = self.encoder.chunk_frames
+        if chunk_frames == before:
+            return
+        self.encoder.chunk_frames = chunk_frames
+        self._predict_functions[str(before)] = self.predict_function
+        self.predict_function = self._predict_functions.get(str(chunk_frames))
+
+    def frame_log_probabilities(self, pieces, batch_size=8, chunk_frames=None):
         """Log-probabilities `(T, V)` of each float32 array of samples.
 
         Pieces are batched by length and padded to whole seconds (few
-        shapes, so few compilations).
+        shapes, so few compilations). For `chunk_frames` see `transcribe`.
         """
+        self._look_ahead(chunk_frames)
+        try:
+            return self._frame_log_probabilities(pieces, batch_size)
+        finally:
+            self._look_ahead(None)
+
+    def _frame_log_probabilities(self, pieces, batch_size):
         order = sorted(range(len(pieces)), key=lambda i: len(pieces[i]))
         results = [None] * len(pieces)
         rate = self.sampling_rate_hz
@@ -204,7 +261,7 @@ class SpeechRecognizer(Task):
                 results[i] = logits[row, :valid].astype("float32")
         return results
 
-    def transcribe(self, x, details=False, batch_size=8):
+    def transcribe(self, x, details=False, batch_size=8, chunk_frames=None):
         """Text of speech.
 
         Args:
@@ -215,6 +272,8 @@ class SpeechRecognizer(Task):
             details: bool, return dicts of text, token_ids and words with
                 times (seconds) and confidences instead of text alone.
             batch_size: int, pieces recognised at once.
+            chunk_frames: int, recognise as a stream in chunks of so many
+                output frames; None for full context.
 
         Returns:
             str (or dict with `details`); a list of them for a list.
@@ -237,7 +296,7 @@ class SpeechRecognizer(Task):
             ):
                 pieces.append(samples[start:stop])
                 owners.append((owner, start / rate))
-        scores = self.frame_log_probabilities(pieces, batch_size)
+        scores = self.frame_log_probabilities(pieces, batch_size, chunk_frames)
         results = [{"text": [], "token_ids": [], "words": []} for _ in items]
         for (owner, offset), rows in zip(owners, scores, strict=True):
             emitted = emissions(rows.argmax(axis=-1))
@@ -268,14 +327,23 @@ class SpeechRecognizer(Task):
             float_layers=("frontend",),
         )
 
+    def export_parts(self):
+        """`stream`, where the encoder streams; see `streaming_graph`."""
+        if self.encoder.streaming is None:
+            return {}
+        return {"stream": streaming_graph.part(self)}
+
     def export_metadata(self):
-        return {
+        found = {
             "sampling_rate_hz": int(self.sampling_rate_hz),
             "vocabulary": list(self.tokenizer.vocabulary),
             "blank_id": 0,
             "frame_seconds": float(self.frame_seconds),
             "min_samples": int(self.min_samples),
         }
+        if self.encoder.streaming is not None:
+            found["stream"] = streaming_graph.describe(self)
+        return found
 
     def export_outputs(self, inputs):
         """`token_ids`, each at the frame where it starts and 0 elsewhere."""
@@ -292,11 +360,19 @@ class SpeechRecognizer(Task):
             "log_probabilities": ops.log_softmax(logits, axis=-1),
         }
 
-    def reference_outputs(self, inputs):
+    def reference_outputs(self, inputs, chunk_frames=None):
         # One at a time, as a file runs: a batch would hide a wrong length.
-        (rows,) = self.frame_log_probabilities([inputs["samples"]])
+        (rows,) = self.frame_log_probabilities(
+            [inputs["samples"]], chunk_frames=chunk_frames
+        )
         emitted = emissions(rows.argmax(axis=-1))
         return {"token_ids": emitted, "log_probabilities": rows}
+
+    def export_part_checks(self):
+        """A stream of chunks is held against one run under chunk masks."""
+        if self.encoder.streaming is None:
+            return {}
+        return {"stream": streaming_graph.check(self)}
 
     def export_probes(self):
         waveforms = probe_waveforms(self.sampling_rate_hz, self.min_samples)

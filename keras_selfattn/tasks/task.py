@@ -150,6 +150,17 @@ class Task(keras.Model):
         """
         return None
 
+    def export_part_checks(self):
+        """How parts are held against this model: none, unless overridden.
+
+        Returns:
+            dict of a part's name to (function of `run`, which takes and gives
+            arrays by the part's names, and an example: what the part makes of
+            it; function of an example: what this model makes of it). Both
+            give what `reference_outputs` gives.
+        """
+        return {}
+
     def export(self, path, quantize="none", **kwargs):
         """Writes ONE `.tflite` file of built-in operators, no Flex.
 
