@@ -41,12 +41,16 @@ def export_litert(
     """Write a task as one .tflite file and check it.
 
     The file has the signature of `task.export_signature()`, and those of
-    `task.export_parts()`, which are not checked; any length works. What else
-    a host must know stands in the file as metadata.
+    `task.export_parts()`; any length works. What else a host must know stands
+    in the file as metadata.
 
     A speech recogniser's is `transcribe`: `samples`, float32 `(1, L)`, in;
     `token_ids`, int32 `(1, T)` (each token at the frame where it starts, 0
-    elsewhere), and `log_probabilities`, float32 `(1, T, V)`, out.
+    elsewhere), and `log_probabilities`, float32 `(1, T, V)`, out. Where its
+    encoder streams, its part is `stream`, which is checked, too: `samples`,
+    float32 `(1, S)`, `num_samples`, int32 `(1,)`, and `state_*` in;
+    `token_ids`, `log_probabilities` and `next_state_*` out; see
+    `tasks.streaming_graph`.
 
     A text classifier's is `classify`: `token_ids`, int32 `(1, T)`, and, with
     n-grams, `ngram_ids`, int32 `(1, G)`, in; `log_probabilities`, float32
@@ -167,24 +171,30 @@ def _refuse(report):
         raise ExportError(
             f"The file needs operators that a plain runtime lacks: {found}."
         )
-    least = LEAST_AGREEMENT * report.compared
-    if report.quantize == "none" and report.equal < least:
+    whole = report.equal, report.compared, report.max_abs_difference
+    _refuse_difference(report, "file", *whole)
+    for name, found in report.parts.items():
+        _refuse_difference(report, f"file's {name!r}", *found)
+
+
+def _refuse_difference(report, what, equal, compared, difference):
+    """Raise where `what` decides otherwise than Keras does."""
+    least = LEAST_AGREEMENT * compared
+    if report.quantize == "none" and equal < least:
         raise ExportError(
-            f"Only {report.equal} of {report.compared} "
-            f"{report.agreement}. A layer behaves otherwise on "
-            "TensorFlow: compare the backends."
+            f"The {what}: only {equal} of {compared} {report.agreement}. "
+            "A layer behaves otherwise on TensorFlow: compare the backends."
         )
-    difference = report.max_abs_difference
     if difference is None:
         return
     if not math.isfinite(difference):
         raise ExportError(
-            f"The file gives values that are not finite (quantize="
+            f"The {what} gives values that are not finite (quantize="
             f"{report.quantize!r}); try quantize='none'."
         )
     if report.quantize == "none" and difference > FLOAT_TOLERANCE:
         raise ExportError(
-            "The file's log-probabilities differ from the Keras model's by "
+            f"The {what}: log-probabilities differ from the Keras model's by "
             f"{difference:.3g}; at most {FLOAT_TOLERANCE} is rounding. A "
             "layer behaves otherwise on TensorFlow: compare the backends."
         )

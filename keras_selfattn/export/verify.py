@@ -32,6 +32,8 @@ class Report:
         run_seconds: float, time of one run on one thread; None where not
             measured.
         run_of: str, what that run was given ("10 s of sound").
+        parts: dict of the name of a part that was held against Keras, too, to
+            (equal, compared, largest difference or None).
     """
 
     path: str
@@ -45,6 +47,7 @@ class Report:
     max_abs_difference: float | None = None
     run_seconds: float | None = None
     run_of: str = ""
+    parts: dict = field(default_factory=dict)
 
     def __str__(self):
         kinds = "all built in"
@@ -56,16 +59,20 @@ class Report:
             f"{self.ops.total()} operators, {kinds}",
         ]
         if self.compared:
-            within = ""
-            if self.max_abs_difference is not None:
-                difference = f"{self.max_abs_difference:.2g}"
-                within = f" (log-probabilities within {difference})"
             parts.append(
-                f"{self.equal} of {self.compared} {self.agreement}{within}"
+                self._words(self.equal, self.compared, self.max_abs_difference)
             )
+        for name, found in self.parts.items():
+            parts.append(f"{name}: {self._words(*found)}")
         if self.run_seconds is not None:
             parts.append(f"{1000 * self.run_seconds:.2f} ms for {self.run_of}")
         return "; ".join(parts)
+
+    def _words(self, equal, compared, difference):
+        within = ""
+        if difference is not None:
+            within = f" (log-probabilities within {difference:.2g})"
+        return f"{equal} of {compared} {self.agreement}{within}"
 
 
 def inspect(path, quantize):
@@ -102,13 +109,18 @@ def verify(task, path, examples=None):
     examples = task.export_probes() if examples is None else examples
     outputs = [model.run(**example) for example in examples]
     equal, compared, difference = compare(task, examples, outputs)
-    parts = task.compare_parts(
+    steps = task.compare_parts(
         lambda name, inputs, outputs: ModelFile(path, name, inputs, outputs)
     )
-    if parts is not None:
-        equal, compared = equal + parts[0], compared + parts[1]
-        difference = float(np.max([difference or 0.0, parts[2]]))
+    if steps is not None:
+        equal, compared = equal + steps[0], compared + steps[1]
+        difference = float(np.max([difference or 0.0, steps[2]]))
     typical, run_of = task.typical_input()
+    parts = {}
+    for name, (drive, reference) in task.export_part_checks().items():
+        part = ModelFile(path, name, task.export_parts()[name][1], None)
+        outputs = [drive(part.run_rows, example) for example in examples]
+        parts[name] = compare(task, examples, outputs, reference)
     return replace(
         found,
         equal=equal,
@@ -117,16 +129,19 @@ def verify(task, path, examples=None):
         max_abs_difference=difference,
         run_seconds=_run_seconds(model, typical),
         run_of=run_of,
+        parts=parts,
     )
 
 
-def compare(task, examples, outputs):
+def compare(task, examples, outputs, reference=None):
     """Compare a file's outputs with the Keras model's.
 
     Args:
         task: the Task.
         examples: dicts of arrays, what the file was given, one at a time.
         outputs: dicts of arrays, what it gave.
+        reference: function of an example to what it should have given;
+            default: `task.reference_outputs`.
 
     Returns:
         int decisions that are equal, int decisions compared, and the largest
@@ -137,7 +152,7 @@ def compare(task, examples, outputs):
     equal = compared = 0
     difference = 0.0
     for example, found in zip(examples, outputs, strict=True):
-        wanted = task.reference_outputs(example)
+        wanted = (reference or task.reference_outputs)(example)
         for name in signature.outputs:
             if found[name].shape != wanted[name].shape:
                 raise ValueError(

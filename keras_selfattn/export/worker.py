@@ -148,7 +148,9 @@ def to_litert(task, quantize, folder, examples=()):
     converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS]
     float_layers = signature.float_layers
     if quantize == "int8":
-        content, changed = _convert_int8(converter, examples, float_layers)
+        content, changed = _convert_int8(
+            converter, task, examples, float_layers
+        )
     else:
         _say("converting")
         content, changed = converter.convert(), 0
@@ -169,7 +171,7 @@ def to_litert(task, quantize, folder, examples=()):
     return (Path(folder) / MODEL_FILE).read_bytes(), changed
 
 
-def _convert_int8(converter, examples, float_layers):
+def _convert_int8(converter, task, examples, float_layers):
     """Convert with int8 weights and activations in the matrix operators.
 
     Everything between them stays float32: normalisations, softmax and
@@ -179,9 +181,15 @@ def _convert_int8(converter, examples, float_layers):
     import tensorflow as tf
     from tensorflow.lite.python.convert import mlir_quantize
 
+    of_parts = task.export_part_examples(examples)
+    whole = task.export_signature().name
+
     def batches():
         for example in examples:
-            yield {name: value[None] for name, value in example.items()}
+            batch = {name: value[None] for name, value in example.items()}
+            # Where there are parts, examples say whose they are.
+            yield (whole, batch) if of_parts else batch
+        yield from of_parts
 
     _say(f"converting and calibrating on {len(examples)} examples")
     converter.optimizations = [tf.lite.Optimize.DEFAULT]

@@ -70,7 +70,7 @@ class ModelFile:
     Args:
         path: path of the file.
         signature: str, name of the signature.
-        inputs, outputs: names that it must take and give.
+        inputs, outputs: names that it must take and give; None for any.
         num_threads: int, threads the interpreter may use.
 
     Raises:
@@ -92,7 +92,7 @@ class ModelFile:
             raise ModelError(_sentence(path, error)) from None
         found = sorted(self._runner.get_input_details())
         given = sorted(self._runner.get_output_details())
-        expected = sorted(inputs), sorted(outputs)
+        expected = sorted(inputs), given if outputs is None else sorted(outputs)
         if (found, given) != expected:
             raise ModelError(
                 f"{path} takes {found} and gives {given}; expected "

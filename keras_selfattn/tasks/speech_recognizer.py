@@ -374,6 +374,14 @@ class SpeechRecognizer(Task):
             return {}
         return {"stream": streaming_graph.check(self)}
 
+    def export_part_examples(self, examples):
+        if self.encoder.streaming is None:
+            return []
+        found = streaming_graph.chunks_of(
+            self, [e["samples"] for e in examples]
+        )
+        return [("stream", inputs) for inputs in found]
+
     def export_probes(self):
         waveforms = probe_waveforms(self.sampling_rate_hz, self.min_samples)
         return [{"samples": waveform} for waveform in waveforms]

@@ -145,6 +145,20 @@ def drive(recognizer, run, samples):
     return np.concatenate(ids), np.concatenate(scores)
 
 
+def chunks_of(recognizer, recordings):
+    """The inputs of `stream` for each chunk of recordings, states and all."""
+    function, seen = part(recognizer)[0], []
+
+    def run(**inputs):
+        seen.append(inputs)
+        found = function(**inputs)
+        return {name: ops.convert_to_numpy(x) for name, x in found.items()}
+
+    for samples in recordings:
+        drive(recognizer, run, samples)
+    return seen
+
+
 def check(recognizer):
     """How a file's `stream` is held against Keras; see `Task`."""
 

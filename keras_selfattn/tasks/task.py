@@ -161,6 +161,17 @@ class Task(keras.Model):
         """
         return {}
 
+    def export_part_examples(self, examples):
+        """What parts see of examples, to calibrate int8: nothing.
+
+        Args:
+            examples: list of dicts of arrays, as `calibration_inputs` gives.
+
+        Returns:
+            list of (a part's name, dict of arrays by its inputs' names).
+        """
+        return []
+
     def export(self, path, quantize="none", **kwargs):
         """Writes ONE `.tflite` file of built-in operators, no Flex.
 

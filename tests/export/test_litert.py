@@ -177,6 +177,54 @@ def test_a_file_that_differs_is_not_written(
     assert list(tmp_path.iterdir()) == []
 
 
+def test_a_part_that_differs_is_refused():
+    whole = {"equal": 9, "compared": 9, "max_abs_difference": 1e-6}
+    fine = Report("a", 1, "none", **whole, parts={"stream": (9, 9, 1e-6)})
+    litert._refuse(fine)
+    for parts, said in (
+        ({"stream": (8, 9, 0.5)}, "'stream'.*differ .* by 0.5"),
+        ({"stream": (9, 9, float("nan"))}, "'stream'.*not finite"),
+        ({"encode": (1, 9, None)}, "'encode': only 1 of 9"),
+    ):
+        with pytest.raises(ExportError, match=said):
+            litert._refuse(Report("a", 1, "none", **whole, parts=parts))
+
+
+def test_a_stream_is_in_the_same_file_and_calibrated_too(tmp_path):
+    """In float32, see `test_streaming_transcriber`: that file is kept."""
+    from keras_selfattn.export.probes import probe_waveforms
+    from tests.tasks.test_streaming_graph import recognizer
+
+    streaming = recognizer(chunk_frames=8)
+    path = tmp_path / "stream.tflite"
+    report = export_litert(
+        streaming,
+        path,
+        "int8",
+        representative=probe_waveforms(16000, 1600),
+        progress=silent,
+    )
+    assert report.not_built_in == []
+    equal, compared, difference = report.parts["stream"]
+    assert compared == report.compared > 100
+    assert equal >= 0.7 * compared
+    assert 0 < difference < 3
+    about = read(path)["stream"]
+    assert about["chunk_seconds"] == 0.32
+    assert about["states"]["samples"] == {
+        "shape": [1, 320],
+        "dtype": "float32",
+    }
+    model = read_model(path)
+    assert len(model.subgraphs) == 2
+    large = [
+        bytes(buffer.data)
+        for buffer in model.buffers
+        if buffer.data is not None and len(buffer.data) >= 1024
+    ]
+    assert len(large) == len(set(large)) > 3
+
+
 @pytest.mark.parametrize("quantize", ["none", "dynamic"])
 def test_a_text_classifier_leaves_by_the_same_way(
     quantize, classifier, tmp_path

@@ -62,6 +62,12 @@ def test_compare_does_not_lose_a_nan():
     assert np.isnan(compare(task, [{}, {}], outputs)[2])
 
 
+def test_compare_takes_another_reference():
+    task = task_that_says(said(), decisions="token_ids")
+    other = said(np.zeros_like(EMITTED), SCORES + 1)
+    assert compare(task, [{}], [other], lambda example: other) == (6, 6, 0)
+
+
 def test_compare_refuses_another_shape():
     task = task_that_says(said(), decisions="token_ids")
     with pytest.raises(ValueError, match=r"\(5,\) where Keras gives \(6,\)"):
@@ -88,6 +94,11 @@ def test_a_report_in_words():
         "(log-probabilities within 0.032); 5.60 ms for 10 s of sound"
     )
     assert "Keras" not in str(Report("a", 1, "none", Counter(ADD=1)))
+    of_parts = {"stream": (3, 4, 0.5), "encode": (2, 2, None)}
+    assert str(Report("a", 1, "none", parts=of_parts)).endswith(
+        "; stream: 3 of 4 decide as Keras (log-probabilities within 0.5); "
+        "encode: 2 of 2 decide as Keras"
+    )
 
 
 @pytest.mark.slow
