@@ -6,8 +6,10 @@
 A corpus is FOLDER:SPLIT: a folder with a `manifest.tsv`, LibriSpeech's or
 Common Voice's layout. A run can be killed at any moment: the same command
 goes on from the last checkpoint to the same losses. `--smoke` is two steps
-on generated tones. The exact command of each published preset stands in
-`train/runs/`, what was learnt on the way in `train/LOG.md`.
+on generated tones. With `--chunk-frames`, one set of weights learns recordings
+and streams: each step draws its chunk size, or full context. The exact
+command of each published preset stands in `train/runs/`, what was learnt on
+the way in `train/LOG.md`.
 """
 
 import json
@@ -126,8 +128,17 @@ def build_recognizer(args, texts):
         tokenizer = tokenizers.SentencePieceTokenizer.train(
             texts, args.sentencepiece
         )
+    streaming = None
+    if args.chunk_frames:
+        streaming = {
+            "chunk_frames": list(args.chunk_frames),
+            "left_frames": args.left_frames,
+            "full_context_rate": args.full_context_rate,
+        }
     recognizer = SpeechRecognizer(
-        encoder=ConformerEncoder(stages=stages, seed=args.seed),
+        encoder=ConformerEncoder(
+            stages=stages, seed=args.seed, streaming=streaming
+        ),
         tokenizer=tokenizer,
         spec_augment={
             "class_name": SpecAugment.__name__,
@@ -190,13 +201,26 @@ class DevSet:
         self.texts = [normalize_transcript(e.text) for e, _ in found]
         self.audio = [read_audio(example.path) for example, _ in found]
 
-    def rates(self, recognizer, num_shown=5):
-        """WER and CER of each corpus and of all; some texts are printed."""
+    def rates(self, recognizer):
+        """WER and CER of each corpus and of all; some texts are printed.
+
+        Where the encoder streams, those of its longest chunk stand beside
+        those of full context, as `stream_dev_wer` and so on.
+        """
+        found = self._rates(recognizer, None)
+        if recognizer.chunk_frames is not None:
+            chunked = self._rates(recognizer, recognizer.chunk_frames)
+            found |= {f"stream_{key}": rate for key, rate in chunked.items()}
+        return found
+
+    def _rates(self, recognizer, chunk_frames, num_shown=5):
         from keras_selfattn.metrics.error_rate import ErrorRate
 
         if not self.names:
             return {}
-        guesses = recognizer.transcribe(self.audio, batch_size=16)
+        guesses = recognizer.transcribe(
+            self.audio, batch_size=16, chunk_frames=chunk_frames
+        )
         step = -(-len(guesses) // num_shown)
         for i in range(0, len(guesses), step):
             say(f"  {self.texts[i]} -> {guesses[i]}")
@@ -319,6 +343,11 @@ def main(
     init: Annotated[str, option("whisper-tiny.en or a weight file")] = "",
     freeze_stages: Annotated[int, option("first stages held fixed")] = 0,
     sentencepiece: Annotated[int, option("pieces; 0: characters")] = 0,
+    chunk_frames: Annotated[
+        list[int], option("frames of a chunk to hear in; repeatable")
+    ] = (),
+    left_frames: Annotated[int, option("seen before a chunk")] = 64,
+    full_context_rate: Annotated[float, option("of steps with chunks")] = 0.5,
     epochs: int = 20,
     batch_seconds: Annotated[float, option("padded audio a batch")] = 64.0,
     learning_rate: Annotated[float, option("highest")] = 5e-4,

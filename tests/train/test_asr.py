@@ -37,6 +37,9 @@ OPTIONS = {
     "average": 2,
 }
 
+# And with chunks, whose sizes are drawn, too.
+CHUNKS = {"chunk_frames": [2, 5], "left_frames": 6}
+
 TIMEOUT_S = 1200  # of one child, on a busy machine; alone it takes ten
 
 
@@ -90,7 +93,8 @@ def command(repository, tones, out, **options):
     values |= {"noise": tones.rpartition(":")[0]}
     words = [sys.executable, str(repository / "train/asr.py")]
     for name, value in values.items():
-        words += [f"--{name.replace('_', '-')}", str(value)]
+        for one in value if isinstance(value, list) else [value]:
+            words += [f"--{name.replace('_', '-')}", str(one)]
     return words
 
 
@@ -110,13 +114,13 @@ def steps(out):
 def test_an_interrupted_run_goes_on_to_the_same_losses(
     asr, tones, tmp_path, monkeypatch
 ):
-    asr.run(arguments(asr, tones, tmp_path / "whole"))
+    asr.run(arguments(asr, tones, tmp_path / "whole", **CHUNKS))
     expected = steps(tmp_path / "whole")
     assert len(expected) > 8
     assert len({row["loss"] for row in expected}) == len(expected)
 
     # Stopped in the second epoch, one step behind a checkpoint.
-    args = arguments(asr, tones, tmp_path / "stopped")
+    args = arguments(asr, tones, tmp_path / "stopped", **CHUNKS)
     write_row = StepLog.on_train_batch_end
 
     def stop(log, batch, logs=None):
@@ -135,6 +139,7 @@ def test_an_interrupted_run_goes_on_to_the_same_losses(
     monkeypatch.setattr(asr, "say", said.append)
     asr.run(args)
     assert "Going on with epoch 1, batch 3." in said
+    assert any('"stream_dev_wer"' in line for line in said)
     assert steps(tmp_path / "stopped") == expected
     assert same_weights(tmp_path / "whole", tmp_path / "stopped")
 
@@ -211,6 +216,8 @@ def test_smoke_gives_a_preset_that_loads_and_transcribes(repository, tmp_path):
             str(tmp_path / "run"),
             "--backend",
             keras.backend.backend(),
+            "--chunk-frames",
+            "4",
         ],
         stdout=stdout,
         stderr=subprocess.PIPE,
@@ -232,6 +239,8 @@ def test_smoke_gives_a_preset_that_loads_and_transcribes(repository, tmp_path):
     assert isinstance(heard, str)
     samples, _ = soundfile.read(tmp_path / "run/tones/0.wav", dtype="float32")
     assert task.transcribe(samples) == heard
+    assert task.chunk_frames == 4
+    assert isinstance(task.transcribe(samples, chunk_frames=4), str)
 
 
 @pytest.mark.backend
@@ -240,7 +249,7 @@ def test_a_run_killed_at_any_moment_goes_on_to_the_same_losses(
     repository, tones, tmp_path
 ):
     choice = {"augment_from_epoch": 0, "spec_augment_from_epoch": 0}
-    choice["backend"] = keras.backend.backend()
+    choice |= {"backend": keras.backend.backend(), **CHUNKS}
     whole = command(repository, tones, tmp_path / "whole", **choice)
     options = {"env": environment(repository), "text": True}
     subprocess.run(
@@ -280,6 +289,7 @@ def test_a_run_killed_at_any_moment_goes_on_to_the_same_losses(
         ({"train": ["tones"]}, "'tones': expected FOLDER:SPLIT"),
         ({"architecture": "lstm"}, "--architecture lstm is unknown"),
         ({"init": "none.safetensors"}, "none.safetensors is not a readable"),
+        ({"chunk_frames": [0]}, "ints >= 1"),
     ],
 )
 def test_bad_arguments_are_named(asr, tones, tmp_path, options, message):
