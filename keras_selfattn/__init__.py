@@ -29,6 +29,7 @@ _HOMES = {
     "Classifier": "runtime.text_classifier",
     "MultiHeadSelfAttention": "layers.self_attention",
     "SpeechRecognizer": "tasks.speech_recognizer",
+    "StreamingTranscriber": "runtime.streaming_transcriber",
     "TextClassifier": "tasks.text_classifier",
     "Transcriber": "runtime.transcriber",
     "Transcript": "runtime.transcriber",

@@ -14,6 +14,7 @@ NAMES = {
         "Classifier",
         "MultiHeadSelfAttention",
         "SpeechRecognizer",
+        "StreamingTranscriber",
         "TextClassifier",
         "Transcriber",
         "Transcript",
@@ -51,6 +52,7 @@ NAMES = {
         "Classifier",
         "ModelError",
         "PresetError",
+        "StreamingTranscriber",
         "Transcriber",
         "Transcript",
         "Translation",
@@ -96,6 +98,17 @@ SIGNATURES = {
     "runtime.Transcriber": "(source, num_threads=1)",
     "runtime.Transcriber.transcribe": "(self, x, progress=None)",
     "runtime.Transcriber.emissions": "(self, samples)",
+    "runtime.StreamingTranscriber": (
+        "(source, num_threads=1, endpoint_seconds=1.0)"
+    ),
+    "runtime.StreamingTranscriber.feed": (
+        "(self, samples, sampling_rate_hz=None)"
+    ),
+    "runtime.StreamingTranscriber.take_segments": "(self)",
+    "runtime.StreamingTranscriber.finish": "(self)",
+    "runtime.StreamingTranscriber.reset": "(self)",
+    "runtime.StreamingTranscriber.snapshot": "(self)",
+    "runtime.StreamingTranscriber.restore": "(self, snapshot)",
     "runtime.Translator": "(source, num_threads=1)",
     "runtime.Translator.translate": (
         "(self, text, beam=1, alpha=1.0, no_repeat_ngram=0)"

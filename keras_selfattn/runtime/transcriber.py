@@ -148,7 +148,7 @@ class Transcriber:
             text=" ".join(text for text in texts if text),
             words=words,
             tokens=tokens,
-            confidence=_geometric_mean([t["confidence"] for t in tokens]),
+            confidence=geometric_mean([t["confidence"] for t in tokens]),
             duration_s=duration_s,
             real_time_factor=elapsed / duration_s,
         )
@@ -185,28 +185,50 @@ class Transcriber:
 
     def _transcribe_piece(self, samples, offset_s):
         emitted, log_probabilities = self.emissions(samples)
-        words = words_with_times(
-            emitted, log_probabilities, self.vocabulary, self.frame_seconds
+        return read_emissions(
+            emitted,
+            log_probabilities,
+            self.vocabulary,
+            self.frame_seconds,
+            offset_s,
         )
-        for word in words:
-            for edge in ("start_s", "end_s"):
-                word[edge] = round(word[edge] + offset_s, 3)
-        tokens = [
-            {
-                "id": int(emitted[frame]),
-                "token": self.vocabulary[emitted[frame]],
-                "time_s": round(offset_s + frame * self.frame_seconds, 3),
-                "confidence": float(
-                    np.exp(log_probabilities[frame, emitted[frame]])
-                ),
-            }
-            for frame in np.flatnonzero(emitted).tolist()
-        ]
-        text = detokenize([t["id"] for t in tokens], self.vocabulary).strip()
-        return text, words, tokens
 
 
-def _geometric_mean(values):
+def read_emissions(
+    emitted, log_probabilities, vocabulary, frame_seconds, offset_s=0.0
+):
+    """Text, words and tokens of what a file emits, as a `Transcript` has them.
+
+    Args:
+        emitted: int32 `(T,)`, each token at the frame where it starts.
+        log_probabilities: float32 `(T, V)`.
+        vocabulary: list of str.
+        frame_seconds: float.
+        offset_s: float, when the first frame is.
+    """
+    words = words_with_times(
+        emitted, log_probabilities, vocabulary, frame_seconds
+    )
+    for word in words:
+        for edge in ("start_s", "end_s"):
+            word[edge] = round(word[edge] + offset_s, 3)
+    tokens = [
+        {
+            "id": int(emitted[frame]),
+            "token": vocabulary[emitted[frame]],
+            "time_s": round(offset_s + frame * frame_seconds, 3),
+            "confidence": float(
+                np.exp(log_probabilities[frame, emitted[frame]])
+            ),
+        }
+        for frame in np.flatnonzero(emitted).tolist()
+    ]
+    text = detokenize([t["id"] for t in tokens], vocabulary).strip()
+    return text, words, tokens
+
+
+def geometric_mean(values):
+    """The geometric mean of probabilities; 0 of none."""
     if not values:
         return 0.0
     return math.exp(

@@ -1,0 +1,381 @@
+"""Speech to text while it is spoken, with one .tflite file, without Keras.
+
+Shapes: `L` samples, `S` samples of a chunk, `T` frames, `V` vocabulary
+entries (0 = blank).
+"""
+
+import hashlib
+import time
+from collections import deque
+
+import numpy as np
+
+from keras_selfattn.preprocessing.audio import AudioError, check_samples
+from keras_selfattn.preprocessing.tokenizers import detokenize
+from keras_selfattn.runtime.model_file import (
+    ModelError,
+    ModelFile,
+    model_path,
+    read_metadata,
+)
+from keras_selfattn.runtime.transcriber import (
+    Transcript,
+    geometric_mean,
+    read_emissions,
+)
+
+REQUIRED = ("sampling_rate_hz", "vocabulary", "frame_seconds", "stream")
+IN, OUT = "state_", "next_state_"
+LONGEST_SEGMENT_SECONDS = 60.0
+KEPT_SEGMENTS = 1000  # closed and not taken; some hours of speech
+
+
+class StreamingTranscriber:
+    """Turns speech into text as it comes, chunk by chunk.
+
+    `feed` takes any number of samples, keeps what makes no whole chunk yet,
+    and returns the text of the segment that is being spoken. A segment ends
+    where nothing is said for `endpoint_seconds`, or after a minute at most
+    (20 seconds where the model knows no more; then in a pause, if there is
+    one); `take_segments` gives the ended ones, with times that count from the
+    beginning of the stream. `finish` takes the last samples in. What was
+    refused with an error changed nothing: the stream goes on.
+
+    Memory does not grow with the length of the stream. One object serves one
+    stream at a time, on one thread.
+
+    Args:
+        source: str or path of a .tflite file with the signature `stream`, or
+            of a preset folder.
+        num_threads: int >= 1; threads the interpreter may use.
+        endpoint_seconds: float > 0, or None for segments that end at their
+            greatest length only.
+
+    Raises:
+        ModelError: not a file of `task.export`, or of a recogniser whose
+            encoder does not stream.
+        PresetError: the folder is not a preset, or its file was changed.
+
+    Example:
+    ```python
+    stream = StreamingTranscriber("asr.tflite")
+    for samples in microphone:  # float32, any length, at sampling_rate_hz
+        print(stream.feed(samples))
+        for segment in stream.take_segments():
+            print(segment.text)
+    print(stream.finish().text)
+    ```
+    """
+
+    def __init__(self, source, num_threads=1, endpoint_seconds=1.0):
+        if endpoint_seconds is not None and not endpoint_seconds > 0:
+            raise ValueError(
+                f"endpoint_seconds is {endpoint_seconds!r}; expected a number "
+                "> 0, or None for no end at silence."
+            )
+        self.path = model_path(source)
+        self.metadata = read_metadata(
+            self.path, REQUIRED, "streaming speech recogniser"
+        )
+        about = self.metadata["stream"]
+        self.sampling_rate_hz = int(self.metadata["sampling_rate_hz"])
+        self.vocabulary = list(self.metadata["vocabulary"])
+        self.frame_seconds = float(self.metadata["frame_seconds"])
+        self.chunk_samples = int(about["chunk_samples"])
+        self.chunk_seconds = self.chunk_samples / self.sampling_rate_hz
+        self.latency_ms = float(about["latency_ms"])
+        self.endpoint_seconds = endpoint_seconds
+        self._chunk_frames = int(about["chunk_frames"])
+        self._shapes = about["states"]
+        self._longest_s = about["longest_segment_seconds"]
+        self._silent = np.array(
+            [
+                i == 0 or not detokenize([i], self.vocabulary)
+                for i in range(len(self.vocabulary))
+            ]
+        )  # (V,): such a token is no speech
+        self._model = ModelFile(
+            self.path,
+            about["signature"],
+            [
+                "samples",
+                "num_samples",
+                *(f"{IN}{name}" for name in self._shapes),
+            ],
+            [
+                "token_ids",
+                "log_probabilities",
+                *(f"{OUT}{name}" for name in self._shapes),
+            ],
+            num_threads,
+        )
+        self.reset()
+        self._try_out()
+
+    def reset(self):
+        """Begin a new stream; what was not taken is forgotten."""
+        self._states = self._zeros()
+        self._waiting = np.zeros(0, "float32")
+        self._frames = 0  # of the stream so far
+        self._num_samples = 0  # of the stream so far
+        self._segments = deque(maxlen=KEPT_SEGMENTS)
+        self._finished = False
+        self._begin_segment()
+
+    @property
+    def text(self):
+        """The text of the segment that is being spoken."""
+        return detokenize(self._ids[self._ids > 0], self.vocabulary).strip()
+
+    def feed(self, samples, sampling_rate_hz=None):
+        """Take samples in and return the text of the segment so far.
+
+        Args:
+            samples: float array `(L,)` in [-1, 1], any L >= 0.
+            sampling_rate_hz: int, their rate, to be on the safe side; another
+                one than the model's is refused.
+
+        Raises:
+            AudioError: samples that cannot be used; none of them was taken.
+        """
+        self._check_open()
+        rate = self.sampling_rate_hz
+        if sampling_rate_hz is not None and sampling_rate_hz != rate:
+            raise AudioError(
+                f"samples at {sampling_rate_hz} Hz were fed, but {self.path} "
+                f"takes {rate} Hz; resample them, or record at {rate} Hz."
+            )
+        if np.shape(samples) != (0,):
+            samples = check_samples(samples, rate)
+            samples = np.concatenate([self._waiting, samples])
+            size, start = self.chunk_samples, 0
+            try:
+                while len(samples) - start >= size:
+                    self._run(samples[start : start + size])
+                    start += size
+            finally:  # a copy, so that nothing long stays in memory
+                self._waiting = samples[start:].copy()
+        return self.text
+
+    def take_segments(self):
+        """Return the `Transcript`s of ended segments, and forget them.
+
+        Of those that are never taken, the last thousand are kept.
+        """
+        taken = list(self._segments)
+        self._segments.clear()
+        return taken
+
+    def finish(self):
+        """End the stream; return the `Transcript` of all that was not taken.
+
+        Its `duration_s` is that of the segments with text in them. `reset`
+        begins a new stream.
+        """
+        self._check_open()
+        if len(self._waiting):
+            self._run(self._waiting)
+        self._end_segment()
+        self._finished = True
+        segments = self.take_segments()
+        tokens = [token for segment in segments for token in segment.tokens]
+        duration_s = sum(segment.duration_s for segment in segments)
+        computed_s = sum(
+            segment.duration_s * segment.real_time_factor
+            for segment in segments
+        )
+        return Transcript(
+            text=" ".join(segment.text for segment in segments),
+            words=[word for segment in segments for word in segment.words],
+            tokens=tokens,
+            confidence=geometric_mean([t["confidence"] for t in tokens]),
+            duration_s=duration_s,
+            real_time_factor=computed_s / duration_s if duration_s else 0.0,
+        )
+
+    def snapshot(self):
+        """Return the stream as a dict of arrays, to go on with `restore`.
+
+        In another process, too: `np.savez(path, **stream.snapshot())`. Ended
+        segments are not in it.
+        """
+        self._check_open()
+        return {
+            "model": np.array(self._digest()),
+            "counts": np.array(
+                [
+                    self._frames,
+                    self._num_samples,
+                    self._first_frame,
+                    self._silent_frames,
+                ]
+            ),
+            "waiting": self._waiting,
+            "token_ids": self._ids,
+            "log_probabilities": self._scores,
+            **{f"{IN}{name}": value for name, value in self._states.items()},
+        }
+
+    def restore(self, snapshot):
+        """Go on with a stream where `snapshot` was taken.
+
+        Args:
+            snapshot: dict, or what `np.load` gives.
+
+        Raises:
+            ModelError: it is of another model, or none; this stream is left
+                as it is.
+        """
+        names = ["model", "counts", "waiting", "token_ids", "log_probabilities"]
+        missing = [
+            name
+            for name in [*names, *(f"{IN}{name}" for name in self._shapes)]
+            if name not in snapshot
+        ]
+        if missing or str(snapshot["model"]) != self._digest():
+            lack = f" (it lacks {', '.join(missing)})" if missing else ""
+            raise ModelError(
+                f"This is the state of another model than {self.path}{lack}; "
+                "give what snapshot() of this file gave, or begin anew with "
+                "reset()."
+            )
+        states = {
+            name: np.array(snapshot[f"{IN}{name}"]) for name in self._shapes
+        }
+        self._check_states(states)
+        self.reset()
+        self._states = states
+        self._waiting = np.array(snapshot["waiting"])
+        self._ids = np.array(snapshot["token_ids"])
+        self._scores = np.array(snapshot["log_probabilities"])
+        counts = (int(count) for count in snapshot["counts"])
+        (
+            self._frames,
+            self._num_samples,
+            self._first_frame,
+            self._silent_frames,
+        ) = counts
+
+    def _check_states(self, states):
+        for name, value in states.items():
+            shape, dtype = (
+                self._shapes[name]["shape"],
+                self._shapes[name]["dtype"],
+            )
+            if list(value.shape) != shape or value.dtype != dtype:
+                raise ModelError(
+                    f"The state {name!r} is {value.dtype} {value.shape}; "
+                    f"{self.path} has {dtype} {tuple(shape)}: it is another "
+                    "model's."
+                )
+            if not np.isfinite(value).all():
+                raise ModelError(
+                    f"The state {name!r} holds NaN or infinite values; begin "
+                    "anew with reset()."
+                )
+
+    def _digest(self):
+        return hashlib.sha256(self.path.read_bytes()).hexdigest()
+
+    def _check_open(self):
+        if self._finished:
+            raise ValueError(
+                "This stream is finished; begin a new one with reset()."
+            )
+
+    def _zeros(self):
+        return {
+            name: np.zeros(spec["shape"], spec["dtype"])
+            for name, spec in self._shapes.items()
+        }
+
+    def _step(self, samples):
+        """Run the file: token ids `(T,)`, scores `(T, V)`, next states."""
+        missing = self.chunk_samples - len(samples)
+        found = self._model.run_rows(
+            samples=np.pad(samples, (0, missing))[None],
+            num_samples=np.array([len(samples)], "int32"),
+            **{f"{IN}{name}": value for name, value in self._states.items()},
+        )
+        states = {name: found[f"{OUT}{name}"] for name in self._shapes}
+        return found["token_ids"][0], found["log_probabilities"][0], states
+
+    def _run(self, samples):
+        started = time.perf_counter()
+        ids, scores, states = self._step(samples)
+        self._states = states
+        hop = self.chunk_samples // self._chunk_frames
+        valid = -(-len(samples) // hop)
+        self._ids = np.concatenate([self._ids, ids[:valid]])
+        self._scores = np.concatenate([self._scores, scores[:valid]])
+        self._frames += valid
+        self._num_samples += len(samples)
+        spoken = np.flatnonzero(~self._silent[scores[:valid].argmax(axis=-1)])
+        if len(spoken):
+            self._silent_frames = int(valid - 1 - spoken[-1])
+        else:
+            self._silent_frames += valid
+        self._computed_s += time.perf_counter() - started
+        if self._is_at_end():
+            self._end_segment()
+
+    def _is_at_end(self):
+        """Whether the segment ends here."""
+        silent_s = self._silent_frames * self.frame_seconds
+        endpoint_s = self.endpoint_seconds
+        if endpoint_s is not None and silent_s >= endpoint_s:
+            return True
+        longest_s = self._longest_s or LONGEST_SEGMENT_SECONDS
+        length_s = len(self._ids) * self.frame_seconds
+        if length_s + self.chunk_seconds > longest_s:
+            return True
+        return length_s > longest_s / 2 and silent_s >= self.chunk_seconds
+
+    def _begin_segment(self):
+        self._ids = np.zeros(0, "int32")
+        self._scores = np.zeros((0, len(self.vocabulary)), "float32")
+        self._first_frame = self._frames
+        self._silent_frames = 0
+        self._computed_s = 0.0
+
+    def _end_segment(self):
+        if self.text:
+            text, words, tokens = read_emissions(
+                self._ids,
+                self._scores,
+                self.vocabulary,
+                self.frame_seconds,
+                self._first_frame * self.frame_seconds,
+            )
+            stop_s = self._num_samples / self.sampling_rate_hz
+            duration_s = stop_s - self._first_frame * self.frame_seconds
+            self._segments.append(
+                Transcript(
+                    text=text,
+                    words=words,
+                    tokens=tokens,
+                    confidence=geometric_mean(
+                        [t["confidence"] for t in tokens]
+                    ),
+                    duration_s=duration_s,
+                    real_time_factor=self._computed_s / duration_s,
+                )
+            )
+        if self._longest_s is not None:
+            # It counts positions from a beginning: this is a new one.
+            self._states = self._zeros()
+        self._begin_segment()
+
+    def _try_out(self):
+        """Run a chunk of silence: what the file lacks shows here."""
+        ids, scores, states = self._step(
+            np.zeros(self.chunk_samples, "float32")
+        )
+        expected = (self._chunk_frames, len(self.vocabulary))
+        if ids.shape != expected[:1] or scores.shape != expected:
+            raise ModelError(
+                f"{self.path} gives token_ids and log_probabilities of shapes "
+                f"{ids.shape} and {scores.shape} for a chunk; expected "
+                f"{expected[:1]} and {expected} by its metadata."
+            )
+        self._check_states(states)
