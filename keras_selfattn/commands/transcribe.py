@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from keras_selfattn.commands.streaming import STDIN, transcribe_streams
 from keras_selfattn.commands.terminal import (
     model_source,
     report,
@@ -25,7 +26,8 @@ def transcribe(
         list[Path],
         typer.Argument(
             metavar="FILE",
-            help="Audio files, or folders that are searched for them.",
+            help="Audio files, or folders that are searched for them; with "
+            "--stream also -, raw 16-bit mono samples on stdin.",
         ),
     ],
     preset: Annotated[
@@ -45,13 +47,42 @@ def transcribe(
     threads: Annotated[
         int, typer.Option(min=1, help="Threads the interpreter may use.")
     ] = 1,
+    stream: Annotated[
+        bool,
+        typer.Option(
+            "--stream",
+            help="Hear chunk by chunk, and print a line when a segment ends.",
+        ),
+    ] = False,
+    endpoint_seconds: Annotated[
+        float,
+        typer.Option(
+            min=0.1, help="Silence that ends a segment, with --stream."
+        ),
+    ] = 1.0,
 ):
     """Print what is said in each FILE, one line a file.
+
+    With --stream, one line a segment, as soon as it has ended; for live
+    dictation: arecord -f S16_LE -c 1 -r 16000 | keras-selfattn transcribe
+    --stream -
 
     A file that cannot be read is reported on stderr and the others are still
     transcribed; the exit code is then 2.
     """
     with user_errors(), silent_native_stderr():
+        if stream:
+            live = [path for path in files if str(path) == STDIN]
+            if live and len(files) > 1:
+                raise ValueError("- (stdin) goes alone; give no other FILE.")
+            paths, failed = (live, 0) if live else audio_files(files)
+            failed += transcribe_streams(
+                paths, preset, json, threads, endpoint_seconds
+            )
+            if failed:
+                raise typer.Exit(2)
+            return
+
         from keras_selfattn.runtime.transcriber import Transcriber
 
         transcriber = Transcriber(model_source(preset), num_threads=threads)
