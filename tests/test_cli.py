@@ -8,7 +8,15 @@ from tests.command_line import run
 
 SURFACE = {
     "": ["--help", "--version"],
-    "transcribe": ["--help", "--json", "--preset", "--threads", "FILE"],
+    "transcribe": [
+        "--endpoint-seconds",
+        "--help",
+        "--json",
+        "--preset",
+        "--stream",
+        "--threads",
+        "FILE",
+    ],
     "classify": ["--help", "--json", "--preset", "--threads", "TEXT"],
     "export": [
         "--help",
