@@ -9,6 +9,7 @@ Shapes: `L` samples of a stream, `S` samples of a chunk, `C` frames of a
 chunk, `V` vocabulary.
 """
 
+import keras
 import numpy as np
 from keras import ops
 
@@ -116,6 +117,28 @@ def part(recognizer):
     return stream, inputs
 
 
+class _Step(keras.Model):
+    """One chunk of a stream, compiled by `predict`."""
+
+    def __init__(self, recognizer):
+        super().__init__(name="stream_step")
+        self.recognizer = recognizer
+        self._function = part(recognizer)[0]
+        self.built = True
+
+    def call(self, inputs):
+        return self._function(**inputs)
+
+
+def compiled_step(recognizer):
+    """A function of arrays as `part` has them, that gives arrays.
+
+    Made for the recogniser's `chunk_frames` as they are now.
+    """
+    model = _Step(recognizer)
+    return lambda **inputs: model.predict_on_batch(inputs)
+
+
 def drive(recognizer, run, samples):
     """What a stream of `samples` gives, all of its chunks in a row.
 
@@ -147,12 +170,11 @@ def drive(recognizer, run, samples):
 
 def chunks_of(recognizer, recordings):
     """The inputs of `stream` for each chunk of recordings, states and all."""
-    function, seen = part(recognizer)[0], []
+    step, seen = compiled_step(recognizer), []
 
     def run(**inputs):
         seen.append(inputs)
-        found = function(**inputs)
-        return {name: ops.convert_to_numpy(x) for name, x in found.items()}
+        return step(**inputs)
 
     for samples in recordings:
         drive(recognizer, run, samples)

@@ -1,19 +1,23 @@
 """A stream of chunks gives what one run under chunk masks gives."""
 
-import keras
+import json
+from pathlib import Path
+
 import numpy as np
 import pytest
 
 from keras_selfattn.decoding.ctc import emissions
+from keras_selfattn.export.verify import verify
 from keras_selfattn.layers.spectral import LogMelSpectrogram
 from keras_selfattn.models.conformer import ConformerEncoder
 from keras_selfattn.tasks import streaming_graph
 from keras_selfattn.tasks.speech_recognizer import SpeechRecognizer
-from tests.arrays import to_numpy, waveform
+from keras_selfattn.tasks.task import Task
+from tests.arrays import waveform
 from tests.fixed_weights import draw_weights
-from tests.tasks.test_speech_recognizer import batch, spoken
 
 RATE = 16000
+TINY = Path(__file__).parents[1] / "golden" / "tiny_stream"
 STAGE = {
     "hidden_dim": 16,
     "num_layers": 2,
@@ -53,15 +57,21 @@ def recognizer(*stages, left_frames=10, **kwargs):
 
 def keras_step(task):
     """Runs one chunk in Keras, as a file would."""
-    function, inputs = streaming_graph.part(task)
+    _, inputs = streaming_graph.part(task)
+    step = streaming_graph.compiled_step(task)
 
     def run(**arrays):
         assert {
             name: (array.shape, str(array.dtype))
             for name, array in arrays.items()
         } == inputs
-        found = function(**arrays)
-        return {name: to_numpy(array) for name, array in found.items()}
+        found = step(**arrays)
+        assert {
+            name.removeprefix("next_"): (array.shape, str(array.dtype))
+            for name, array in found.items()
+            if name.startswith("next_")
+        } == {k: v for k, v in inputs.items() if k.startswith("state_")}
+        return found
 
     return run
 
@@ -172,22 +182,19 @@ def test_what_cannot_stream_is_refused():
         SpeechRecognizer(encoder=encoder, chunk_frames=0)
 
 
-def test_it_learns_in_chunks_of_changing_size_and_both_ways_work():
-    keras.utils.set_random_seed(0)
-    texts = ["abc", "cab", "bb", "acb"]
-    inputs, ids = batch(texts)
-    stage = {**STAGE, "dropout": 0.0, "num_layers": 1, "hidden_dim": 32}
-    streaming = {
-        "chunk_frames": [8],
-        "left_frames": 8,
-        "full_context_rate": 0.4,
-    }
-    task = SpeechRecognizer(
-        LogMelSpectrogram(num_mel_bins=16, padding="causal"),
-        ConformerEncoder(16, [stage], streaming=streaming),
-    )
-    task.compile(keras.optimizers.Adam(5e-3))
-    task.fit(inputs, ids, batch_size=4, epochs=150, verbose=0)
-    rows = [spoken(text) for text in texts]
-    assert task.transcribe(rows) == texts
-    assert task.transcribe(rows, chunk_frames=8) == texts
+@pytest.mark.backend
+def test_what_has_learnt_in_chunks_hears_both_ways():
+    """Trained with drawn chunk sizes: see `golden/make_tiny_stream.py`."""
+    task = Task.from_preset_folder(TINY)
+    reference = json.loads((TINY / "preset.json").read_text())["reference"]
+    sample = TINY / "sample.wav"
+    assert task.transcribe(sample) == reference["text"]
+    for chunk_frames in (4, 8):
+        found = task.transcribe(sample, details=True, chunk_frames=chunk_frames)
+        assert found["text"] == reference["text"]
+    assert task.chunk_frames == 4
+    report = verify(task, TINY / "model.tflite")
+    assert report.equal == report.compared > 100
+    equal, compared, difference = report.parts["stream"]
+    assert equal == compared == report.compared
+    assert max(difference, report.max_abs_difference) < 1e-4
