@@ -14,9 +14,15 @@ command, into the preset's metrics.json, from which `train/report.py` writes
 the tables. `--compare OTHER` runs OTHER (a preset or .tflite, or `keras`: the
 preset's own weights in Keras on the backend of KERAS_BACKEND) on the same
 files and counts the utterances whose tokens are all equal.
+
+`--stream` runs the file's `stream` instead, chunk by chunk; `--compare keras`
+then holds it against the weights under chunk masks, and `--compare PRESET` says
+what full context hears otherwise.
 """
 
 import json
+import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
@@ -48,8 +54,9 @@ from rich.markup import escape
 from keras_selfattn.atomic_file import write_atomically
 from keras_selfattn.data.corpora import read_manifest
 from keras_selfattn.metrics.error_rate import ErrorRate
+from keras_selfattn.preprocessing.audio import read_audio
 from keras_selfattn.preprocessing.transcripts import normalize_transcript
-from keras_selfattn.runtime import Transcriber
+from keras_selfattn.runtime import StreamingTranscriber, Transcriber
 from keras_selfattn.runtime.preset_folder import sha256
 
 SCRIPT = "train/evaluate_asr.py"
@@ -116,11 +123,40 @@ def measure(transcriber, examples, other=None, advance=None) -> dict:
     return result
 
 
-def tokens_of(other: str, source: Source):
+class StreamedFile:
+    """Hears files as a microphone would give them, as `measure` asks for it.
+
+    Args:
+        file: path of a .tflite file with the signature `stream`.
+    """
+
+    def __init__(self, file: Path):
+        # No end at silence: a file is one utterance.
+        self._stream = StreamingTranscriber(file, endpoint_seconds=None)
+
+    def transcribe(self, path: Path):
+        stream = self._stream
+        stream.reset()
+        samples = read_audio(path, stream.sampling_rate_hz)
+        duration_s = len(samples) / stream.sampling_rate_hz
+        started = time.perf_counter()
+        stream.feed(samples)
+        heard = stream.finish()
+        elapsed = time.perf_counter() - started
+        # Of all of it, and not of the segments in which something was heard.
+        return replace(
+            heard, duration_s=duration_s, real_time_factor=elapsed / duration_s
+        )
+
+
+def tokens_of(other: str, source: Source, stream: bool = False):
     """Returns the function of a path whose tokens are to be compared."""
     if other == "keras":
         task = keras_task(source)
-        return lambda path: task.transcribe(path, details=True)["token_ids"]
+        options = {"chunk_frames": task.chunk_frames} if stream else {}
+        return lambda path: task.transcribe(path, details=True, **options)[
+            "token_ids"
+        ]
     transcriber = Transcriber(find_source(other).file, num_threads=1)
     return lambda path: transcriber.transcribe(path).token_ids
 
@@ -172,6 +208,9 @@ def main(
         str | None,
         typer.Option(help="Preset, .tflite or `keras` to compare tokens with."),
     ] = None,
+    stream: Annotated[
+        bool, typer.Option(help="Hear chunk by chunk, by `stream`.")
+    ] = False,
     limit: LimitOption = None,
     json_out: Annotated[
         Path | None,
@@ -184,9 +223,18 @@ def main(
     with user_errors():
         source = find_source(preset, file)
         check_update(update, limit, source)
+        if stream and update:
+            raise EvaluationError(
+                "metrics.json has no place for figures of streams yet: keep "
+                "them with --json."
+            )
         examples = {named: read_set(data, named, limit) for named in sets}
-        transcriber = Transcriber(source.file, num_threads=1)
-        other = tokens_of(compare, source) if compare else None
+        transcriber = (
+            StreamedFile(source.file)
+            if stream
+            else Transcriber(source.file, num_threads=1)
+        )
+        other = tokens_of(compare, source, stream) if compare else None
         results = measure_all(
             examples,
             lambda _, spoken, advance: measure(

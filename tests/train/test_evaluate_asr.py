@@ -139,6 +139,36 @@ def test_the_command_measures_a_preset_and_keeps_the_figures(evaluate, tiny):
     assert entry["wer"] == pytest.approx(kept["wer"], abs=1e-6)
 
 
+def test_a_stream_is_measured_and_held_against_keras(
+    evaluate, repository, tiny
+):
+    folder = repository / "tests/golden/tiny_stream"
+    preset = shutil.copytree(folder, tiny.parent / "tiny_stream")
+    corpus = tiny.parent / "speech" / "tones"
+    shutil.copy(preset / "sample.wav", corpus)
+    rows = (corpus / "manifest.tsv").read_text()
+    rows += "sample.wav\ttest\ts\t2.3\tabc ca ba\n"
+    (corpus / "manifest.tsv").write_text(rows)
+    out = tiny.parent / "out.json"
+    result = run(
+        evaluate, preset, "--set", "tones:test", "--stream",
+        "--json", out, "--compare", "keras",
+    )  # fmt: skip
+    assert result.exit_code == 0, result.output
+    assert "3/3" in result.output
+    kept = json.loads(out.read_text())["results"]["tones:test"]
+    assert kept["texts"][2]["hypothesis"] == "abc ca bab"
+    assert kept["audio_s"] == pytest.approx(0.5 + 0.5 + 36480 / 16000)
+    assert kept["real_time_factor"] > 0
+    result = run(
+        evaluate, preset, "--set", "tones:test", "--stream", "--update-metrics"
+    )
+    assert result.exit_code == 2
+    assert "no place for figures of streams" in result.output
+    result = run(evaluate, tiny, "--set", "tones:test", "--stream")
+    assert result.exit_code == 2 and "no streaming" in result.output
+
+
 @pytest.mark.parametrize(
     "options, message",
     [
