@@ -19,6 +19,7 @@ SURFACE = {
     ],
     "classify": ["--help", "--json", "--preset", "--threads", "TEXT"],
     "export": [
+        "--chunk-frames",
         "--help",
         "--quantize",
         "--representative",

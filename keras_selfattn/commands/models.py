@@ -49,6 +49,14 @@ def export(
             "preset's own sample.",
         ),
     ] = None,
+    chunk_frames: Annotated[
+        int | None,
+        typer.Option(
+            min=1,
+            help="Output frames a chunk of a streaming recogniser's file. "
+            "Default: the preset's.",
+        ),
+    ] = None,
 ):
     """Write PRESET as one .tflite file and verify it.
 
@@ -65,7 +73,14 @@ def export(
         options = {}
         if representative or quantize is Quantize.INT8:
             options["representative"] = _examples(preset, representative)
-        zoo.load(preset).export(out, quantize=quantize.value, **options)
+        task = zoo.load(preset)
+        if chunk_frames is not None:
+            if not hasattr(task, "chunk_frames"):
+                raise ValueError(
+                    f"--chunk-frames: {preset} is no speech recogniser."
+                )
+            task.chunk_frames = chunk_frames
+        task.export(out, quantize=quantize.value, **options)
 
 
 def _examples(preset, paths):

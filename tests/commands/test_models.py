@@ -110,3 +110,21 @@ def test_export_to_int8_gets_recordings(home, tmp_path, monkeypatch, given):
     assert (result.exit_code, result.stdout) == (0, "")
     wanted = recordings / "speech.wav" if given else TINY / "sample.wav"
     assert calls == [("int8", [wanted])]
+
+
+def test_export_sets_the_chunks_of_a_stream(home, tmp_path, monkeypatch):
+    class Task:
+        chunk_frames = 16
+
+        def export(self, path, quantize):
+            calls.append(self.chunk_frames)
+
+    calls, out = [], tmp_path / "out.tflite"
+    monkeypatch.setattr(zoo, "load", lambda name: Task())
+    assert run("export", "asr", out).exit_code == 0
+    assert run("export", "asr", out, "--chunk-frames", "4").exit_code == 0
+    assert calls == [16, 4]
+    monkeypatch.setattr(zoo, "load", lambda name: object())
+    result = run("export", "tiny_text", out, "--chunk-frames", "4")
+    assert result.exit_code == 2
+    assert "tiny_text is no speech recogniser" in result.stderr
