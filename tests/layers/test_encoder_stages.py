@@ -1,4 +1,7 @@
-"""Chunk by chunk, an encoder gives what it gives for the whole sequence."""
+"""Chunk by chunk, an encoder gives what it gives for the whole sequence.
+
+On other backends: `tests/tasks/test_streaming_graph.py`, where it is compiled.
+"""
 
 import keras
 import numpy as np
@@ -7,8 +10,6 @@ import pytest
 from keras_selfattn.models.conformer import ConformerEncoder
 from tests.arrays import prefix_mask, sequences, to_numpy
 from tests.fixed_weights import draw_weights
-
-pytestmark = pytest.mark.backend
 
 STAGE = {
     "hidden_dim": 8,
