@@ -81,7 +81,9 @@ def share_buffers(model):
     """Let constants of equal content share one buffer, in place.
 
     Each signature of a file is a graph of its own, which the converter gives
-    its own copy of some of the weights.
+    its own copy of some of the weights. It also moves factors into weights
+    (the half of a feed-forward, the scale of a query), in one graph and not in
+    another: in int8 these differ in their scale only, which is the tensor's.
 
     Returns:
         int, bytes that are no longer kept twice.
