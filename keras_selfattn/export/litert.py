@@ -171,28 +171,28 @@ def _refuse(report):
         raise ExportError(
             f"The file needs operators that a plain runtime lacks: {found}."
         )
-    whole = report.equal, report.compared, report.max_abs_difference
-    _refuse_difference(report, "file", *whole)
+    _refuse_difference("file", report.whole, report.quantize)
     for name, found in report.parts.items():
-        _refuse_difference(report, f"file's {name!r}", *found)
+        _refuse_difference(f"file's {name!r}", found, report.quantize)
 
 
-def _refuse_difference(report, what, equal, compared, difference):
+def _refuse_difference(what, found, quantize):
     """Raise where `what` decides otherwise than Keras does."""
-    least = LEAST_AGREEMENT * compared
-    if report.quantize == "none" and equal < least:
+    if quantize == "none" and found.equal < LEAST_AGREEMENT * found.compared:
         raise ExportError(
-            f"The {what}: only {equal} of {compared} {report.agreement}. "
-            "A layer behaves otherwise on TensorFlow: compare the backends."
+            f"The {what}: only {found.equal} of {found.compared} "
+            f"{found.words}. A layer behaves otherwise on TensorFlow: compare "
+            "the backends."
         )
+    difference = found.max_abs_difference
     if difference is None:
         return
     if not math.isfinite(difference):
         raise ExportError(
             f"The {what} gives values that are not finite (quantize="
-            f"{report.quantize!r}); try quantize='none'."
+            f"{quantize!r}); try quantize='none'."
         )
-    if report.quantize == "none" and difference > FLOAT_TOLERANCE:
+    if quantize == "none" and difference > FLOAT_TOLERANCE:
         raise ExportError(
             f"The {what}: log-probabilities differ from the Keras model's by "
             f"{difference:.3g}; at most {FLOAT_TOLERANCE} is rounding. A "

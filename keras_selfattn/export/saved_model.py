@@ -67,7 +67,9 @@ def export_saved_model(task, path, progress=None):
         progress(f"exporting {path.name} as a SavedModel")
         run_worker(task, {"kind": "saved_model"}, folder, examples, progress)
         outputs = read_examples(folder / OUTPUTS_FILE)
-        equal, compared, difference = compare(task, examples, outputs)
+        equal, compared, difference, _ = compare(
+            task.export_signature(), task.reference_outputs, examples, outputs
+        )
         if difference is None:
             if equal < LEAST_AGREEMENT * compared:
                 raise ExportError(

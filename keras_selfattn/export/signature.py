@@ -11,9 +11,12 @@ A task that can be exported has, beside `export_signature`:
 - `typical_input()`: one example, and what it is ("10 s of sound"), to time.
 - `calibration_inputs(items)`: what int8 sees, from what a user gives.
 
-The arrays of an example have no batch axis.
+The arrays of an example have no batch axis. Where there are more signatures
+than that one, `export_parts()` has them and `export_part_checks()` says how
+they are held against the model.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 
@@ -44,3 +47,23 @@ class Signature:
     scores: str = "log_probabilities"
     lengths: str | None = None
     float_layers: tuple = ()
+
+
+@dataclass(frozen=True)
+class PartCheck:
+    """How one or more parts of a file are held against the Keras model.
+
+    Args:
+        signature: Signature whose outputs, decisions or scores, and words of
+            agreement are those of what is compared; not always one part's.
+        found: function of `run` and an example to a dict of arrays: what the
+            file makes of it. `run(part, **arrays)` runs one of the parts, with
+            arrays as it takes and gives them.
+        wanted: function of an example to what it should have made of it.
+        examples: list of dicts of arrays; None: those of the whole file.
+    """
+
+    signature: Signature
+    found: Callable
+    wanted: Callable
+    examples: list | None = None

@@ -4,6 +4,7 @@ import os
 import time
 from collections import Counter
 from dataclasses import dataclass, field, replace
+from typing import NamedTuple
 
 import numpy as np
 
@@ -11,6 +12,31 @@ from keras_selfattn.export.lint import lint, operators
 
 # Of a float file that gives decisions only; the rest may be near ties.
 LEAST_AGREEMENT = 0.95
+
+
+class Agreement(NamedTuple):
+    """How far a file's outputs are those of the Keras model.
+
+    Args:
+        equal: int, decisions that are those of Keras.
+        compared: int, decisions compared.
+        max_abs_difference: float, largest difference between outputs that
+            are no decisions (log-probabilities), NaN if any is not finite;
+            None where all are decisions.
+        words: str, what was counted, as words behind "3 of 4".
+    """
+
+    equal: int
+    compared: int
+    max_abs_difference: float | None
+    words: str = "decide as Keras"
+
+    def __str__(self):
+        within = ""
+        if self.max_abs_difference is not None:
+            difference = f"{self.max_abs_difference:.2g}"
+            within = f" (log-probabilities within {difference})"
+        return f"{self.equal} of {self.compared} {self.words}{within}"
 
 
 @dataclass(frozen=True)
@@ -32,8 +58,7 @@ class Report:
         run_seconds: float, time of one run on one thread; None where not
             measured.
         run_of: str, what that run was given ("10 s of sound").
-        parts: dict of the name of a part that was held against Keras, too, to
-            (equal, compared, largest difference or None).
+        parts: dict of the name of a check of its parts to an Agreement.
     """
 
     path: str
@@ -59,20 +84,18 @@ class Report:
             f"{self.ops.total()} operators, {kinds}",
         ]
         if self.compared:
-            parts.append(
-                self._words(self.equal, self.compared, self.max_abs_difference)
-            )
-        for name, found in self.parts.items():
-            parts.append(f"{name}: {self._words(*found)}")
+            parts.append(str(self.whole))
+        parts += [f"{name}: {found}" for name, found in self.parts.items()]
         if self.run_seconds is not None:
             parts.append(f"{1000 * self.run_seconds:.2f} ms for {self.run_of}")
         return "; ".join(parts)
 
-    def _words(self, equal, compared, difference):
-        within = ""
-        if difference is not None:
-            within = f" (log-probabilities within {difference:.2g})"
-        return f"{equal} of {compared} {self.agreement}{within}"
+    @property
+    def whole(self):
+        """The Agreement of the file's main signature."""
+        return Agreement(
+            self.equal, self.compared, self.max_abs_difference, self.agreement
+        )
 
 
 def inspect(path, quantize):
@@ -108,51 +131,55 @@ def verify(task, path, examples=None):
     model = ModelFile(path, signature.name, signature.inputs, signature.outputs)
     examples = task.export_probes() if examples is None else examples
     outputs = [model.run(**example) for example in examples]
-    equal, compared, difference = compare(task, examples, outputs)
-    steps = task.compare_parts(
-        lambda name, inputs, outputs: ModelFile(path, name, inputs, outputs)
-    )
-    if steps is not None:
-        equal, compared = equal + steps[0], compared + steps[1]
-        difference = float(np.max([difference or 0.0, steps[2]]))
+    whole = compare(signature, task.reference_outputs, examples, outputs)
     typical, run_of = task.typical_input()
-    parts = {}
-    for name, (drive, reference) in task.export_part_checks().items():
-        part = ModelFile(path, name, task.export_parts()[name][1], None)
-        outputs = [drive(part.run_rows, example) for example in examples]
-        parts[name] = compare(task, examples, outputs, reference)
     return replace(
         found,
-        equal=equal,
-        compared=compared,
-        agreement=signature.agreement,
-        max_abs_difference=difference,
+        equal=whole.equal,
+        compared=whole.compared,
+        agreement=whole.words,
+        max_abs_difference=whole.max_abs_difference,
         run_seconds=_run_seconds(model, typical),
         run_of=run_of,
-        parts=parts,
+        parts=_compare_parts(task, path, examples),
     )
 
 
-def compare(task, examples, outputs, reference=None):
+def _compare_parts(task, path, examples):
+    from keras_selfattn.runtime.model_file import ModelFile
+
+    parts = {
+        name: ModelFile(path, name, inputs, None)
+        for name, (_, inputs) in task.export_parts().items()
+    }
+
+    def run(part, **arrays):
+        return parts[part].run_rows(**arrays)
+
+    found = {}
+    for name, check in task.export_part_checks().items():
+        given = examples if check.examples is None else check.examples
+        outputs = [check.found(run, example) for example in given]
+        found[name] = compare(check.signature, check.wanted, given, outputs)
+    return found
+
+
+def compare(signature, reference, examples, outputs):
     """Compare a file's outputs with the Keras model's.
 
     Args:
-        task: the Task.
+        signature: Signature, what these outputs are.
+        reference: function of an example to what it should have given.
         examples: dicts of arrays, what the file was given, one at a time.
         outputs: dicts of arrays, what it gave.
-        reference: function of an example to what it should have given;
-            default: `task.reference_outputs`.
 
     Returns:
-        int decisions that are equal, int decisions compared, and the largest
-        difference of the floats, NaN if any is not finite; None where all
-        outputs are decisions.
+        Agreement.
     """
-    signature = task.export_signature()
     equal = compared = 0
     difference = 0.0
     for example, found in zip(examples, outputs, strict=True):
-        wanted = (reference or task.reference_outputs)(example)
+        wanted = reference(example)
         for name in signature.outputs:
             if found[name].shape != wanted[name].shape:
                 raise ValueError(
@@ -168,8 +195,8 @@ def compare(task, examples, outputs, reference=None):
         equal += int(np.sum(alike))
         compared += int(np.size(alike))
     if set(signature.outputs) == {signature.decisions}:
-        return equal, compared, None
-    return equal, compared, difference
+        difference = None
+    return Agreement(equal, compared, difference, signature.agreement)
 
 
 def _decisions(signature, outputs):

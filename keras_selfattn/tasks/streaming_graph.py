@@ -9,9 +9,13 @@ Shapes: `L` samples of a stream, `S` samples of a chunk, `C` frames of a
 chunk, `V` vocabulary.
 """
 
+import functools
+
 import keras
 import numpy as np
 from keras import ops
+
+from keras_selfattn.export.signature import PartCheck
 
 IN, OUT = "state_", "next_state_"
 
@@ -182,16 +186,17 @@ def chunks_of(recognizer, recordings):
 
 
 def check(recognizer):
-    """How a file's `stream` is held against Keras; see `Task`."""
+    """How a file's `stream` is held against Keras: a `PartCheck`."""
 
     def found(run, inputs):
-        ids, scores = drive(recognizer, run, inputs["samples"])
+        stream = functools.partial(run, "stream")
+        ids, scores = drive(recognizer, stream, inputs["samples"])
         return {"token_ids": ids, "log_probabilities": scores}
 
     def wanted(inputs):
         return recognizer.reference_outputs(inputs, recognizer.chunk_frames)
 
-    return found, wanted
+    return PartCheck(recognizer.export_signature(), found, wanted)
 
 
 def check_frontend(frontend):

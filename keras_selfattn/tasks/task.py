@@ -137,27 +137,11 @@ class Task(keras.Model):
         """
         return {}
 
-    def compare_parts(self, opened):
-        """Compares the signatures of `export_parts` with this model.
-
-        Args:
-            opened: function of a signature's name, its inputs' and its
-                outputs' names that gives a `ModelFile`.
-
-        Returns:
-            int decisions that are equal, int decisions compared, largest
-            difference of log-probabilities; None where there are no parts.
-        """
-        return None
-
     def export_part_checks(self):
         """How parts are held against this model: none, unless overridden.
 
         Returns:
-            dict of a part's name to (function of `run`, which takes and gives
-            arrays by the part's names, and an example: what the part makes of
-            it; function of an example: what this model makes of it). Both
-            give what `reference_outputs` gives.
+            dict of a name ("stream") to `export.signature.PartCheck`.
         """
         return {}
 

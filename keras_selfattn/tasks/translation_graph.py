@@ -10,6 +10,7 @@ Shapes: `B` sources, `S` source tokens, `L` places of the caches, `N` heads,
 import numpy as np
 from keras import ops
 
+from keras_selfattn.export.signature import PartCheck, Signature
 from keras_selfattn.preprocessing.translation_text import (
     BOS_ID,
     EOS_ID,
@@ -112,49 +113,56 @@ def cache_shape(transformer, rows, places):
     return [2 * blocks, rows, heads, places, transformer.hidden_dim // heads]
 
 
-def compare_parts(transformer, opened, source, target, places):
-    """Runs `encode` and `decode_step` of a file beside the Keras model.
+def check(transformer, source, target, places):
+    """How a file's `encode` and `decode_step` are held against Keras.
 
     Args:
         transformer: Transformer.
-        opened: see `Task.compare_parts`.
         source: int32 `(S,)`, with the end.
         target: int32 `(T,)`, what is to be written, with the end.
         places: int, `L`.
 
     Returns:
-        see `Task.compare_parts`: of each step the likeliest token, and the
+        PartCheck: of each step the likeliest token, and the
         log-probabilities of all.
     """
-    begins = np.array([[BOS_ID, *target[:-1]]], "int32")
-    sources = source[np.newaxis]
-    wanted = transformer(
-        {
-            "source_ids": sources,
-            "source_padding_mask": np.ones(sources.shape, bool),
-            "target_ids": begins,
-        }
+    begins = np.array([BOS_ID, *target[:-1]], "int32")
+
+    def found(run, example):
+        sources = example["source_ids"][np.newaxis]
+        context = run("encode", source_ids=sources)["context"]
+        cache = np.zeros(cache_shape(transformer, 1, places), "float32")
+        rows = []
+        for position, token in enumerate(example["target_ids"]):
+            step = run(
+                "decode_step",
+                token_ids=np.array([token], "int32"),
+                position=np.array(position, "int32"),
+                cache=cache,
+                context=context,
+                source_ids=sources,
+            )
+            cache = step["cache"]
+            rows.append(step["logits"][0])
+        return {"log_probabilities": _log_probabilities(np.stack(rows))}
+
+    def wanted(example):
+        batch = {name: ids[np.newaxis] for name, ids in example.items()}
+        mask = np.ones(batch["source_ids"].shape, bool)
+        logits = transformer({**batch, "source_padding_mask": mask})
+        return {"log_probabilities": _log_probabilities(logits[0])}
+
+    return PartCheck(
+        Signature(
+            "decode_step",
+            inputs={"source_ids": "int32", "target_ids": "int32"},
+            outputs={"log_probabilities": "float32"},
+            agreement="steps prefer the token that Keras prefers",
+        ),
+        found,
+        wanted,
+        [{"source_ids": source, "target_ids": begins}],
     )
-    wanted = _log_probabilities(wanted[0])
-    encode_file = opened("encode", ["source_ids"], ["context"])
-    context = encode_file.run_rows(source_ids=sources)["context"]
-    inputs = list(parts(transformer)["decode_step"][1])
-    step = opened("decode_step", inputs, ["logits", "cache"])
-    cache = np.zeros(cache_shape(transformer, 1, places), "float32")
-    rows = []
-    for position, token in enumerate(begins[0]):
-        found = step.run_rows(
-            token_ids=np.array([token], "int32"),
-            position=np.array(position, "int32"),
-            cache=cache,
-            context=context,
-            source_ids=sources,
-        )
-        cache = found["cache"]
-        rows.append(found["logits"][0])
-    found = _log_probabilities(np.stack(rows))
-    equal = int(np.sum(found.argmax(-1) == wanted.argmax(-1)))
-    return equal, len(rows), float(np.max(np.abs(found - wanted)))
 
 
 def _log_probabilities(logits):

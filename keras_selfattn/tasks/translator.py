@@ -27,7 +27,7 @@ from keras_selfattn.tasks.cached_decoding import CachedDecoder
 from keras_selfattn.tasks.task import Task, from_config, to_config
 from keras_selfattn.tasks.translation_graph import (
     cache_shape,
-    compare_parts,
+    check,
     greedy_ids,
     parts,
 )
@@ -312,13 +312,13 @@ class Translator(Task):
         """`encode` and `decode_step`, for a search of one's own."""
         return parts(self.transformer)
 
-    def compare_parts(self, opened):
+    def export_part_checks(self):
+        """A greedy translation, step by step."""
         source = self.typical_input()[0]["source_ids"]
         ((target, _),) = self.write([source.tolist()], beam=1)
         target = np.append(target, EOS_ID)[: self._places]
-        return compare_parts(
-            self.transformer, opened, source, target, self._places
-        )
+        found = check(self.transformer, source, target, self._places)
+        return {"encode, decode_step": found}
 
     def export_metadata(self):
         return {

@@ -10,7 +10,7 @@ from keras_selfattn.export import litert
 from keras_selfattn.export.child import ExportError
 from keras_selfattn.export.flatbuffer import read_model
 from keras_selfattn.export.litert import describe, export_litert
-from keras_selfattn.export.verify import Report
+from keras_selfattn.export.verify import Agreement, Report
 from keras_selfattn.runtime.metadata import read
 from keras_selfattn.runtime.transcriber import Transcriber
 
@@ -179,15 +179,20 @@ def test_a_file_that_differs_is_not_written(
 
 def test_a_part_that_differs_is_refused():
     whole = {"equal": 9, "compared": 9, "max_abs_difference": 1e-6}
-    fine = Report("a", 1, "none", **whole, parts={"stream": (9, 9, 1e-6)})
-    litert._refuse(fine)
-    for parts, said in (
-        ({"stream": (8, 9, 0.5)}, "'stream'.*differ .* by 0.5"),
-        ({"stream": (9, 9, float("nan"))}, "'stream'.*not finite"),
-        ({"encode": (1, 9, None)}, "'encode': only 1 of 9"),
+
+    def refuse(name, *found):
+        parts = {name: Agreement(*found)}
+        litert._refuse(Report("a", 1, "none", **whole, parts=parts))
+
+    refuse("stream", 9, 9, 1e-6)
+    for name, found, said in (
+        ("stream", (9, 9, 0.5), "'stream'.*differ .* by 0.5"),
+        ("stream", (9, 9, float("nan")), "'stream'.*not finite"),
+        ("stream", (8, 9, 1e-6), "'stream': only 8 of 9"),
+        ("encode", (1, 9, None), "'encode': only 1 of 9"),
     ):
         with pytest.raises(ExportError, match=said):
-            litert._refuse(Report("a", 1, "none", **whole, parts=parts))
+            refuse(name, *found)
 
 
 def test_a_stream_is_in_the_same_file_and_calibrated_too(tmp_path):
@@ -205,10 +210,10 @@ def test_a_stream_is_in_the_same_file_and_calibrated_too(tmp_path):
         progress=silent,
     )
     assert report.not_built_in == []
-    equal, compared, difference = report.parts["stream"]
-    assert compared == report.compared > 100
-    assert equal >= 0.7 * compared
-    assert 0 < difference < 3
+    stream = report.parts["stream"]
+    assert stream.compared == report.compared > 100
+    assert stream.equal >= 0.7 * stream.compared
+    assert 0 < stream.max_abs_difference < 3
     about = read(path)["stream"]
     assert about["chunk_seconds"] == 0.32
     assert about["states"]["samples"] == {

@@ -1,32 +1,33 @@
 from collections import Counter
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
 from keras_selfattn.export.lint import Finding
 from keras_selfattn.export.signature import Signature
-from keras_selfattn.export.verify import Report, compare, inspect, verify
+from keras_selfattn.export.verify import (
+    Agreement,
+    Report,
+    compare,
+    inspect,
+    verify,
+)
 
 SCORES = np.log(np.full((6, 4), 0.25, "float32"))
 EMITTED = np.array([1, 0, 0, 2, 0, 3], "int32")
 
 
-def task_that_says(*outputs, **options):
-    """A task whose references are these, one after the other."""
+def signature(*names, **options):
+    return Signature("say", {}, dict.fromkeys(names), "frames agree", **options)
+
+
+DECIDING = signature("token_ids", "log_probabilities", decisions="token_ids")
+
+
+def telling(*outputs):
+    """A reference that gives these, one after the other."""
     told = iter(outputs)
-    signature = Signature(
-        "say",
-        {},
-        {name: "" for name in outputs[0]},
-        "frames are equal",
-        **options,
-    )
-    return SimpleNamespace(
-        export_signature=lambda: signature,
-        reference_outputs=lambda example: next(told),
-        compare_parts=lambda opened: None,
-    )
+    return lambda example: next(told)
 
 
 def said(token_ids=EMITTED, log_probabilities=SCORES):
@@ -38,40 +39,57 @@ def test_compare_counts_decisions_and_takes_the_largest_difference():
     wrong[3] = 1
     shifted = SCORES.copy()
     shifted[2, 1] += 0.25
-    equal, compared, difference = compare(
-        task_that_says(said(), said(), decisions="token_ids"),
+    found = compare(
+        DECIDING,
+        telling(said(), said()),
         [{}, {}],
         [said(), said(wrong, shifted)],
     )
-    assert (equal, compared) == (11, 12)
-    assert difference == pytest.approx(0.25, abs=1e-5)
+    assert (found.equal, found.compared) == (11, 12)
+    assert found.max_abs_difference == pytest.approx(0.25, abs=1e-5)
+    assert str(found) == (
+        "11 of 12 frames agree (log-probabilities within 0.25)"
+    )
 
 
 def test_without_decisions_the_likeliest_classes_are_compared():
     scores = {"log_probabilities": np.log(np.array([0.2, 0.8]))}
     other = {"log_probabilities": np.log(np.array([0.8, 0.2]))}
-    task = task_that_says(scores, scores)
-    assert compare(task, [{}, {}], [scores, other])[:2] == (1, 2)
+    found = compare(
+        signature("log_probabilities"),
+        telling(scores, scores),
+        [{}, {}],
+        [scores, other],
+    )
+    assert found[:2] == (1, 2)
+
+
+def test_decisions_alone_have_no_difference():
+    ids = {"token_ids": EMITTED}
+    found = compare(
+        signature("token_ids", decisions="token_ids"),
+        telling(ids),
+        [{}],
+        [ids],
+    )
+    assert found == Agreement(6, 6, None, "frames agree")
 
 
 def test_compare_does_not_lose_a_nan():
     broken = SCORES.copy()
     broken[0, 0] = np.nan
-    task = task_that_says(said(), said(), decisions="token_ids")
-    outputs = [said(EMITTED, broken), said()]
-    assert np.isnan(compare(task, [{}, {}], outputs)[2])
-
-
-def test_compare_takes_another_reference():
-    task = task_that_says(said(), decisions="token_ids")
-    other = said(np.zeros_like(EMITTED), SCORES + 1)
-    assert compare(task, [{}], [other], lambda example: other) == (6, 6, 0)
+    found = compare(
+        DECIDING,
+        telling(said(), said()),
+        [{}, {}],
+        [said(EMITTED, broken), said()],
+    )
+    assert np.isnan(found.max_abs_difference)
 
 
 def test_compare_refuses_another_shape():
-    task = task_that_says(said(), decisions="token_ids")
     with pytest.raises(ValueError, match=r"\(5,\) where Keras gives \(6,\)"):
-        compare(task, [{}], [said(EMITTED[:5])])
+        compare(DECIDING, telling(said()), [{}], [said(EMITTED[:5])])
 
 
 def test_a_report_in_words():
@@ -94,9 +112,12 @@ def test_a_report_in_words():
         "(log-probabilities within 0.032); 5.60 ms for 10 s of sound"
     )
     assert "Keras" not in str(Report("a", 1, "none", Counter(ADD=1)))
-    of_parts = {"stream": (3, 4, 0.5), "encode": (2, 2, None)}
+    of_parts = {
+        "stream": Agreement(3, 4, 0.5, "frames agree"),
+        "encode": Agreement(2, 2, None),
+    }
     assert str(Report("a", 1, "none", parts=of_parts)).endswith(
-        "; stream: 3 of 4 decide as Keras (log-probabilities within 0.5); "
+        "; stream: 3 of 4 frames agree (log-probabilities within 0.5); "
         "encode: 2 of 2 decide as Keras"
     )
 

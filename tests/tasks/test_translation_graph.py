@@ -2,10 +2,11 @@ import keras
 import numpy as np
 import pytest
 
+from keras_selfattn.export.verify import compare
 from keras_selfattn.models.transformer import Transformer
 from keras_selfattn.tasks.translation_graph import (
     cache_shape,
-    compare_parts,
+    check,
     decode_step,
     encode,
     greedy_ids,
@@ -97,25 +98,19 @@ def test_the_parts_of_a_file_are_compared_step_by_step(wrong):
         name: function for name, (function, _) in task.export_parts().items()
     }
 
-    class File:
-        def __init__(self, name, inputs, outputs):
-            self.function, self.names = functions[name], (inputs, outputs)
-
-        def run_rows(self, **arrays):
-            inputs, outputs = self.names
-            assert set(arrays) == set(inputs)
-            found = self.function(**arrays)
-            found = {name: to_numpy(found[name]) for name in outputs}
-            if "logits" in found:
-                found["logits"][:, 7] += wrong
-            return found
+    def run(part, **arrays):
+        found = functions[part](**arrays)
+        found = {name: to_numpy(array) for name, array in found.items()}
+        if "logits" in found:
+            found["logits"][:, 7] += wrong
+        return found
 
     target = np.array([9, 7, 30, 2], "int32")
-    equal, compared, difference = compare_parts(
-        task.transformer, File, SOURCE[0], target, 12
-    )
-    assert compared == 4
+    steps = check(task.transformer, SOURCE[0], target, 12)
+    outputs = [steps.found(run, example) for example in steps.examples]
+    agreement = compare(steps.signature, steps.wanted, steps.examples, outputs)
+    assert agreement.compared == 4
     if wrong:
-        assert 0.1 < difference < 0.5
+        assert 0.1 < agreement.max_abs_difference < 0.5
     else:
-        assert equal == 4 and difference < 1e-5
+        assert agreement.equal == 4 and agreement.max_abs_difference < 1e-5
