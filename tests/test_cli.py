@@ -12,6 +12,7 @@ SURFACE = {
         "--endpoint-seconds",
         "--help",
         "--json",
+        "--one-pass",
         "--preset",
         "--stream",
         "--threads",

@@ -99,7 +99,7 @@ SIGNATURES = {
     "runtime.Transcriber.transcribe": "(self, x, progress=None)",
     "runtime.Transcriber.emissions": "(self, samples)",
     "runtime.StreamingTranscriber": (
-        "(source, num_threads=1, endpoint_seconds=1.0)"
+        "(source, num_threads=1, endpoint_seconds=1.0, second_pass=False)"
     ),
     "runtime.StreamingTranscriber.feed": (
         "(self, samples, sampling_rate_hz=None)"

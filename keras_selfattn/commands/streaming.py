@@ -8,7 +8,9 @@ STDIN = "-"
 BLOCK_SAMPLES = 1 << 14
 
 
-def transcribe_streams(paths, preset, json, threads, endpoint_seconds):
+def transcribe_streams(
+    paths, preset, json, threads, endpoint_seconds, second_pass
+):
     """Print each segment of each source when it has ended, a line each.
 
     Where stderr is a terminal, the text that is being spoken stands there.
@@ -20,6 +22,7 @@ def transcribe_streams(paths, preset, json, threads, endpoint_seconds):
         json: bool, print a JSON object a line instead of text.
         threads: int >= 1.
         endpoint_seconds: float > 0, silence that ends a segment.
+        second_pass: bool, hear each ended segment again in full context.
 
     Returns:
         int, how many sources could not be used; each was reported.
@@ -29,7 +32,7 @@ def transcribe_streams(paths, preset, json, threads, endpoint_seconds):
     )
 
     stream = StreamingTranscriber(
-        model_source(preset), threads, endpoint_seconds
+        model_source(preset), threads, endpoint_seconds, second_pass
     )
     failed = 0
     for path in paths:

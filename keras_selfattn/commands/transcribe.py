@@ -60,6 +60,14 @@ def transcribe(
             min=0.1, help="Silence that ends a segment, with --stream."
         ),
     ] = 1.0,
+    one_pass: Annotated[
+        bool,
+        typer.Option(
+            "--one-pass",
+            help="With --stream, print what was heard chunk by chunk; without "
+            "it, an ended segment is heard again as a whole.",
+        ),
+    ] = False,
 ):
     """Print what is said in each FILE, one line a file.
 
@@ -77,7 +85,7 @@ def transcribe(
                 raise ValueError("- (stdin) goes alone; give no other FILE.")
             paths, failed = (live, 0) if live else audio_files(files)
             failed += transcribe_streams(
-                paths, preset, json, threads, endpoint_seconds
+                paths, preset, json, threads, endpoint_seconds, not one_pass
             )
             if failed:
                 raise typer.Exit(2)

@@ -18,7 +18,12 @@ from keras_selfattn.runtime.model_file import (
     model_path,
     read_metadata,
 )
+from keras_selfattn.runtime.second_pass import (
+    LONGEST_SEGMENT_SECONDS as LONGEST_HEARD_AGAIN_SECONDS,
+)
+from keras_selfattn.runtime.second_pass import SecondPass
 from keras_selfattn.runtime.transcriber import (
+    Transcriber,
     Transcript,
     geometric_mean,
     read_emissions,
@@ -41,6 +46,9 @@ class StreamingTranscriber:
     beginning of the stream. `finish` takes the last samples in. What was
     refused with an error changed nothing: the stream goes on.
 
+    With a `second_pass`, the text of an ended segment is what full context
+    makes of it, and the text before that a first guess; see `SecondPass`.
+
     Memory does not grow with the length of the stream. One object serves one
     stream at a time, on one thread.
 
@@ -50,6 +58,9 @@ class StreamingTranscriber:
         num_threads: int >= 1; threads the interpreter may use.
         endpoint_seconds: float > 0, or None for segments that end at their
             greatest length only.
+        second_pass: bool, hear each ended segment again by the file's
+            `transcribe`; or a Transcriber of the same sampling rate, to do so.
+            Segments are then 20 seconds long at most.
 
     Raises:
         ModelError: not a file of `task.export`, or of a recogniser whose
@@ -67,7 +78,13 @@ class StreamingTranscriber:
     ```
     """
 
-    def __init__(self, source, num_threads=1, endpoint_seconds=1.0):
+    def __init__(
+        self,
+        source,
+        num_threads=1,
+        endpoint_seconds=1.0,
+        second_pass=False,
+    ):
         if endpoint_seconds is not None and not endpoint_seconds > 0:
             raise ValueError(
                 f"endpoint_seconds is {endpoint_seconds!r}; expected a number "
@@ -109,6 +126,11 @@ class StreamingTranscriber:
             ],
             num_threads,
         )
+        self._second = None
+        if second_pass:
+            if second_pass is True:
+                second_pass = Transcriber(self.path, num_threads)
+            self._second = SecondPass(second_pass, self.sampling_rate_hz)
         self.reset()
         self._try_out()
 
@@ -120,6 +142,8 @@ class StreamingTranscriber:
         self._num_samples = 0  # of the stream so far
         self._segments = deque(maxlen=KEPT_SEGMENTS)
         self._finished = False
+        if self._second is not None:
+            self._second.reset()
         self._begin_segment()
 
     @property
@@ -197,10 +221,18 @@ class StreamingTranscriber:
         """Return the stream as a dict of arrays, to go on with `restore`.
 
         In another process, too: `np.savez(path, **stream.snapshot())`. Ended
-        segments are not in it.
+        segments are not in it. Where there is a second pass, the samples of
+        the segment that is being spoken are.
         """
         self._check_open()
+        second = {}
+        if self._second is not None:
+            second = {
+                "heard": self._second.samples,
+                "lead": np.array(self._second.lead_samples),
+            }
         return {
+            **second,
             "model": np.array(self._digest()),
             "counts": np.array(
                 [
@@ -243,7 +275,14 @@ class StreamingTranscriber:
             name: np.array(snapshot[f"{IN}{name}"]) for name in self._shapes
         }
         self._check_states(states)
+        if self._second is not None and "heard" not in snapshot:
+            raise ModelError(
+                "This is the state of a stream without a second pass; open "
+                f"{self.path} with second_pass=False to go on with it."
+            )
         self.reset()
+        if self._second is not None:
+            self._second.reset(snapshot["heard"], snapshot["lead"])
         self._states = states
         self._waiting = np.array(snapshot["waiting"])
         self._ids = np.array(snapshot["token_ids"])
@@ -310,6 +349,8 @@ class StreamingTranscriber:
         self._scores = np.concatenate([self._scores, scores[:valid]])
         self._frames += valid
         self._num_samples += len(samples)
+        if self._second is not None:
+            self._second.add(samples)
         spoken = np.flatnonzero(~self._silent[scores[:valid].argmax(axis=-1)])
         if len(spoken):
             self._silent_frames = int(valid - 1 - spoken[-1])
@@ -326,6 +367,8 @@ class StreamingTranscriber:
         if endpoint_s is not None and silent_s >= endpoint_s:
             return True
         longest_s = self._longest_s or LONGEST_SEGMENT_SECONDS
+        if self._second is not None:
+            longest_s = min(longest_s, LONGEST_HEARD_AGAIN_SECONDS)
         length_s = len(self._ids) * self.frame_seconds
         if length_s + self.chunk_seconds > longest_s:
             return True
@@ -340,31 +383,41 @@ class StreamingTranscriber:
 
     def _end_segment(self):
         if self.text:
+            heard = self._heard()
+            if heard.text:  # a second pass may hear that nothing was said
+                self._segments.append(heard)
+        if self._second is not None:
+            self._second.next_segment(self._silent_frames * self.frame_seconds)
+        if self._longest_s is not None:
+            # It counts positions from a beginning: this is a new one.
+            self._states = self._zeros()
+        self._begin_segment()
+
+    def _heard(self):
+        """The `Transcript` of the segment, which ends here."""
+        started = time.perf_counter()
+        start_s = self._first_frame * self.frame_seconds
+        if self._second is not None:
+            heard = self._second.read(start_s)
+            text, words, tokens = heard.text, heard.words, heard.tokens
+        else:
             text, words, tokens = read_emissions(
                 self._ids,
                 self._scores,
                 self.vocabulary,
                 self.frame_seconds,
-                self._first_frame * self.frame_seconds,
+                start_s,
             )
-            stop_s = self._num_samples / self.sampling_rate_hz
-            duration_s = stop_s - self._first_frame * self.frame_seconds
-            self._segments.append(
-                Transcript(
-                    text=text,
-                    words=words,
-                    tokens=tokens,
-                    confidence=geometric_mean(
-                        [t["confidence"] for t in tokens]
-                    ),
-                    duration_s=duration_s,
-                    real_time_factor=self._computed_s / duration_s,
-                )
-            )
-        if self._longest_s is not None:
-            # It counts positions from a beginning: this is a new one.
-            self._states = self._zeros()
-        self._begin_segment()
+        computed_s = self._computed_s + time.perf_counter() - started
+        duration_s = self._num_samples / self.sampling_rate_hz - start_s
+        return Transcript(
+            text=text,
+            words=words,
+            tokens=tokens,
+            confidence=geometric_mean([t["confidence"] for t in tokens]),
+            duration_s=duration_s,
+            real_time_factor=computed_s / duration_s,
+        )
 
     def _try_out(self):
         """Run a chunk of silence: what the file lacks shows here."""

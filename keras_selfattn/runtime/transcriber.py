@@ -6,7 +6,7 @@ Shapes: `L` samples, `T` output frames, `V` vocabulary entries (0 = blank).
 import json
 import math
 import time
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 
 import numpy as np
 
@@ -61,6 +61,19 @@ class Transcript:
     def token_ids(self):
         """The ids of the tokens in order, without blanks."""
         return [token["id"] for token in self.tokens]
+
+    def moved(self, seconds):
+        """Return it with all times `seconds` later."""
+
+        def later(entry, *times):
+            moved = {name: round(entry[name] + seconds, 3) for name in times}
+            return {**entry, **moved}
+
+        return replace(
+            self,
+            words=[later(word, "start_s", "end_s") for word in self.words],
+            tokens=[later(token, "time_s") for token in self.tokens],
+        )
 
     def to_dict(self, file=None):
         """Return plain values ready for JSON; `file` is put first if given."""

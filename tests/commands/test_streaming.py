@@ -54,6 +54,18 @@ def test_files_too_and_json(two_segments, tmp_path):
     assert late.stdout.replace(" ", "") == "abccabab\n"
 
 
+def test_a_line_is_of_a_second_pass_unless_one_will_do(two_segments, tmp_path):
+    path = tmp_path / "two.wav"
+    soundfile.write(path, two_segments, RATE_HZ)
+    found = {}
+    for options in ((), ("--one-pass",)):
+        lines = transcribe(path, "--json", *options).stdout.splitlines()
+        found[options] = [json.loads(line) for line in lines]
+    for one, other in zip(*found.values(), strict=True):
+        assert one["text"] == other["text"]
+        assert one["confidence"] != other["confidence"]
+
+
 def test_a_line_comes_before_the_pipe_ends(two_segments):
     """Live: what is said is printed while the pipe is still open."""
     child = command(
