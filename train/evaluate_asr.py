@@ -15,14 +15,15 @@ the tables. `--compare OTHER` runs OTHER (a preset or .tflite, or `keras`: the
 preset's own weights in Keras on the backend of KERAS_BACKEND) on the same
 files and counts the utterances whose tokens are all equal.
 
-`--stream` runs the file's `stream` instead, chunk by chunk; `--compare keras`
-then holds it against the weights under chunk masks, and `--compare PRESET` says
-what full context hears otherwise.
+`--stream` runs the file's `stream` instead, chunk by chunk, and hears each
+recording again at its end: rates of both passes, latencies, real-time factors
+(`stream_evaluation.py`). `--compare keras` then holds the first pass against
+the weights under chunk masks, and `--compare PRESET` says what full context
+hears otherwise. With `--update-metrics`, its rates go into the entries of whole
+recordings.
 """
 
 import json
-import time
-from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
@@ -47,16 +48,22 @@ from preset_metrics import (
     find_source,
     keras_task,
     parse_set,
+    read_metrics,
     update_metrics,
 )
 from rich.markup import escape
+from stream_evaluation import (
+    STREAM_COLUMNS,
+    StreamedFile,
+    metrics_of_streams,
+    stream_figures,
+)
 
 from keras_selfattn.atomic_file import write_atomically
 from keras_selfattn.data.corpora import read_manifest
 from keras_selfattn.metrics.error_rate import ErrorRate
-from keras_selfattn.preprocessing.audio import read_audio
 from keras_selfattn.preprocessing.transcripts import normalize_transcript
-from keras_selfattn.runtime import StreamingTranscriber, Transcriber
+from keras_selfattn.runtime import Transcriber
 from keras_selfattn.runtime.preset_folder import sha256
 
 SCRIPT = "train/evaluate_asr.py"
@@ -121,32 +128,6 @@ def measure(transcriber, examples, other=None, advance=None) -> dict:
         result["equal"] = len(examples) - len(unequal)
         result["unequal"] = unequal
     return result
-
-
-class StreamedFile:
-    """Hears files as a microphone would give them, as `measure` asks for it.
-
-    Args:
-        file: path of a .tflite file with the signature `stream`.
-    """
-
-    def __init__(self, file: Path):
-        # No end at silence: a file is one utterance.
-        self._stream = StreamingTranscriber(file, endpoint_seconds=None)
-
-    def transcribe(self, path: Path):
-        stream = self._stream
-        stream.reset()
-        samples = read_audio(path, stream.sampling_rate_hz)
-        duration_s = len(samples) / stream.sampling_rate_hz
-        started = time.perf_counter()
-        stream.feed(samples)
-        heard = stream.finish()
-        elapsed = time.perf_counter() - started
-        # Of all of it, and not of the segments in which something was heard.
-        return replace(
-            heard, duration_s=duration_s, real_time_factor=elapsed / duration_s
-        )
 
 
 def tokens_of(other: str, source: Source, stream: bool = False):
@@ -223,31 +204,29 @@ def main(
     with user_errors():
         source = find_source(preset, file)
         check_update(update, limit, source)
-        if stream and update:
-            raise EvaluationError(
-                "metrics.json has no place for figures of streams yet: keep "
-                "them with --json."
-            )
         examples = {named: read_set(data, named, limit) for named in sets}
-        transcriber = (
-            StreamedFile(source.file)
-            if stream
-            else Transcriber(source.file, num_threads=1)
-        )
         other = tokens_of(compare, source, stream) if compare else None
-        results = measure_all(
-            examples,
-            lambda _, spoken, advance: measure(
-                transcriber, spoken, other, advance
-            ),
-        )
+        transcriber = Transcriber(source.file, num_threads=1)
+
+        def measured(_, spoken, advance):
+            if not stream:
+                return measure(transcriber, spoken, other, advance)
+            streamed = StreamedFile(source.file)
+            result = measure(streamed, spoken, other, advance)
+            return {**result, **stream_figures(streamed, result)}
+
+        results = measure_all(examples, measured)
     sha = sha256(source.file)
-    show(results, f"{source.file.name}, sha256 {sha[:12]}", COLUMNS, console)
+    title = f"{source.file.name}, sha256 {sha[:12]}"
+    show(results, title, COLUMNS, console)
+    if stream:
+        show(results, "latencies and second pass", STREAM_COLUMNS, console)
     for named, result in results.items():
         if result.get("unequal"):
             first = ", ".join(result["unequal"][:5])
             console.print(f"{named}: tokens differ on {escape(first)}")
     command = command_line(SCRIPT, DATA, preset, sets, file)
+    command += " --stream" * stream
     entries = [
         metrics_entry(named, result, source.file, sha, command)
         for named, result in results.items()
@@ -256,6 +235,10 @@ def main(
         text = json.dumps({"results": results}, indent=1, ensure_ascii=False)
         write_atomically(json_out, text + "\n")
     if update:
+        with user_errors():
+            if stream:
+                kept = read_metrics(source.folder)["results"]
+                entries = metrics_of_streams(entries, results, kept, command)
         typer.echo(f"wrote {update_metrics(source.folder, entries)}", err=True)
 
 

@@ -78,6 +78,14 @@ def check_update(update: bool, limit: int | None, source: Source) -> None:
         )
 
 
+def read_metrics(folder: Path) -> dict:
+    """Reads a preset's metrics.json; empty where there is none yet."""
+    path = folder / "metrics.json"
+    if not path.is_file():
+        return {"format": 1, "results": []}
+    return json.loads(path.read_text(encoding="utf8"))
+
+
 def update_metrics(folder: Path, entries: list[dict]) -> Path:
     """Replaces or adds entries, by file, data set, split and beam; sorted."""
 
@@ -85,13 +93,11 @@ def update_metrics(folder: Path, entries: list[dict]) -> Path:
         names = [entry[name] for name in ("file", "dataset", "split")]
         return *names, entry.get("beam", 1)
 
-    path = folder / "metrics.json"
-    metrics = {"format": 1, "results": []}
-    if path.is_file():
-        metrics = json.loads(path.read_text(encoding="utf8"))
+    metrics = read_metrics(folder)
     kept = {key(entry): entry for entry in metrics.get("results", [])}
     kept.update((key(entry), entry) for entry in entries)
     metrics["results"] = [kept[place] for place in sorted(kept)]
     text = json.dumps(metrics, indent=2, ensure_ascii=False) + "\n"
+    path = folder / "metrics.json"
     write_atomically(path, text)
     return path

@@ -125,14 +125,30 @@ def render_results(presets: list[Preset]) -> str:
     """Returns the table of error rates, and the commands that print them."""
 
     def figures(result):
+        stream = result.get("stream")
+        streamed = (
+            [
+                f"{stream['chunk_seconds']:g} s",
+                percent(stream["wer"]),
+                percent(stream["second_pass_wer"]),
+            ]
+            if stream
+            else ["", "", ""]
+        )
         return [
             f"{result['utterances']:,}",
             f"{result['words']:,}",
             percent(result["wer"]),
             percent(result["cer"]),
+            *(streamed if any_stream else []),
         ]
 
     header = ["utterances", "words", "WER %", "CER %"]
+    any_stream = any(
+        "stream" in result for preset in presets for result in preset.results
+    )
+    if any_stream:
+        header += ["chunks of", "as a stream, WER %", "its 2nd pass, WER %"]
     return measured(presets, "SpeechRecognizer", header, figures)
 
 

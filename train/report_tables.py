@@ -30,8 +30,9 @@ def measured(presets: list, task: str, header: list[str], figures) -> str:
             names = [f"`{preset.name}`", f"`{result['file']}`"]
             names.append(f"{result['dataset']} {result['split']}")
             rows.append(names + figures(result))
-            if result["command"] not in commands:
-                commands.append(result["command"])
+            for entry in (result, result.get("stream", result)):
+                if entry["command"] not in commands:
+                    commands.append(entry["command"])
     if not rows:
         return "\nNo preset has been measured yet.\n\n"
     text = "\n" + table(["preset", "file", "data", *header], rows, left=3)

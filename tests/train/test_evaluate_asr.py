@@ -158,13 +158,26 @@ def test_a_stream_is_measured_and_held_against_keras(
     assert "3/3" in result.output
     kept = json.loads(out.read_text())["results"]["tones:test"]
     assert kept["texts"][2]["hypothesis"] == "abc ca bab"
+    assert kept["texts"][2]["second_pass"] == "abc ca bab"
     assert kept["audio_s"] == pytest.approx(0.5 + 0.5 + 36480 / 16000)
-    assert kept["real_time_factor"] > 0
-    result = run(
-        evaluate, preset, "--set", "tones:test", "--stream", "--update-metrics"
-    )
-    assert result.exit_code == 2
-    assert "no place for figures of streams" in result.output
+    assert 0 < kept["real_time_factor"] < kept["both_passes_real_time_factor"]
+    assert (kept["chunk_seconds"], kept["latency_ms"]) == (0.16, 160)
+    # "abc" begins at 0.08 s: it is heard when the first or second chunk ends.
+    assert 0 < kept["first_text_ms"]["median"] < 500
+    assert kept["chunk_ms"]["median"] <= kept["chunk_ms"]["p95"]
+    assert "160" in result.output and "first text" in result.output
+    update = ["--set", "tones:test", "--update-metrics"]
+    result = run(evaluate, preset, "--stream", *update)
+    assert result.exit_code == 2 and "without --stream" in result.output
+    assert run(evaluate, preset, *update).exit_code == 0
+    result = run(evaluate, preset, "--stream", *update)
+    assert result.exit_code == 0, result.output
+    (entry,) = json.loads((preset / "metrics.json").read_text())["results"]
+    assert not entry["command"].endswith("--stream")
+    assert entry["stream"]["command"].endswith("--stream")
+    assert entry["stream"]["chunk_seconds"] == 0.16
+    assert entry["stream"]["second_pass_wer"] == entry["wer"]
+    assert entry["stream"]["wer"] == pytest.approx(kept["wer"], abs=1e-6)
     result = run(evaluate, tiny, "--set", "tones:test", "--stream")
     assert result.exit_code == 2 and "no streaming" in result.output
 

@@ -416,3 +416,24 @@ def test_peers_keep_their_decimals_and_their_source(report):
 
 def test_the_tables_of_this_checkout_are_up_to_date(report, repository):
     assert not [path.name for path in report.stale_files(repository)]
+
+
+def test_a_stream_stands_beside_the_whole_recording(report, checkout):
+    path = checkout / "zoo/asr/small/metrics.json"
+    command = f"{RESULT['command']} --stream"
+    stream = {
+        "chunk_seconds": 0.64,
+        "wer": 0.6,
+        "cer": 0.3,
+        "second_pass_wer": 0.5241,
+        "second_pass_cer": 0.26,
+        "command": command,
+    }
+    other = {**RESULT, "split": "dev"}
+    results = [{**RESULT, "stream": stream}, other]
+    path.write_text(json.dumps({"format": 1, "results": results}))
+    run(report, "--root", checkout)
+    text = (checkout / "README.md").read_text(encoding="utf8")
+    assert "| 52.3 | 25.7 | 0.64 s | 60.0 | 52.4 |" in text
+    assert "dev | 1,260 | 8,000 | 52.3 | 25.7 |  |  |  |" in text
+    assert f"\n{command}\n" in text
