@@ -7,7 +7,9 @@ A corpus is FOLDER:SPLIT: a folder with a `manifest.tsv`, LibriSpeech's or
 Common Voice's layout. A run can be killed at any moment: the same command
 goes on from the last checkpoint to the same losses. `--smoke` is two steps
 on generated tones. With `--chunk-frames`, one set of weights learns recordings
-and streams: each step draws its chunk size, or full context. The exact
+and streams: each step draws its chunk size, or full context; with `--distill
+0.5`, say, chunks learn from full context, too, for a third more time a step. A
+chunk size that is named twice is drawn twice as often. The exact
 command of each published preset stands in `train/runs/`, what was learnt on
 the way in `train/LOG.md`.
 """
@@ -293,6 +295,8 @@ def run(args):
     dataset = read_dataset(args, recognizer, examples)
     dev = DevSet(args.dev)
     total_steps = count_steps(dataset, args.epochs, args.max_steps)
+    if args.distill:
+        recognizer.distill(args.distill, args.distill_delay_frames)
     say(
         f"{len(dataset.examples):,} utterances, {total_steps:,} steps, "
         f"{recognizer.count_params():,} parameters, "
@@ -348,6 +352,8 @@ def main(
     ] = (),
     left_frames: Annotated[int, option("seen before a chunk")] = 64,
     full_context_rate: Annotated[float, option("of steps with chunks")] = 0.5,
+    distill: Annotated[float, option("chunks from full context; weight")] = 0.0,
+    distill_delay_frames: Annotated[int, option("they may be later")] = 0,
     epochs: int = 20,
     batch_seconds: Annotated[float, option("padded audio a batch")] = 64.0,
     learning_rate: Annotated[float, option("highest")] = 5e-4,

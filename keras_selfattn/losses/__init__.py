@@ -5,5 +5,11 @@ from keras_selfattn.losses.cross_entropy import (
     smoothed_cross_entropy,
 )
 from keras_selfattn.losses.ctc import ctc_loss
+from keras_selfattn.losses.distillation import frame_distillation
 
-__all__ = ["SmoothedCrossEntropy", "ctc_loss", "smoothed_cross_entropy"]
+__all__ = [
+    "SmoothedCrossEntropy",
+    "ctc_loss",
+    "frame_distillation",
+    "smoothed_cross_entropy",
+]

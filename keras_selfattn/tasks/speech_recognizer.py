@@ -14,6 +14,7 @@ from keras_selfattn.export.signature import Signature
 from keras_selfattn.layers.spec_augment import SpecAugment
 from keras_selfattn.layers.spectral import LogMelSpectrogram
 from keras_selfattn.losses.ctc import ctc_loss
+from keras_selfattn.losses.distillation import frame_distillation
 from keras_selfattn.models.conformer import ConformerEncoder
 from keras_selfattn.preprocessing.audio import (
     check_samples,
@@ -140,6 +141,7 @@ class SpeechRecognizer(Task):
         self.tokenizer = tokenizer
         self.spec_augment = augment
         self.head = head
+        self._distillation = None
         self._predict_functions = {}
         self._chunk_frames = None
         self.chunk_frames = chunk_frames
@@ -200,14 +202,61 @@ class SpeechRecognizer(Task):
         sample_weight=None,
         training=True,
     ):
-        """CTC in nats a label: summed over the batch, over its labels."""
+        """CTC in nats a label: summed over the batch, over its labels.
+
+        In training, after `distill`, its loss is added.
+        """
         lengths = self.output_lengths(ops.cast(x["num_samples"], "int32"))
         losses = ctc_loss(y, y_pred, lengths)  # (B,)
         labels = ops.sum(ops.cast(y != 0, "float32"), axis=1)
+        if training and self._distillation is not None:
+            weight, delay_frames = self._distillation
+            losses = losses + weight * frame_distillation(
+                self._full_context(x), y_pred, lengths, delay_frames
+            )
         if sample_weight is not None:
             weight = ops.cast(sample_weight, "float32")
             losses, labels = losses * weight, labels * weight
         return ops.sum(losses) / ops.maximum(ops.sum(labels), 1.0)
+
+    def distill(self, weight, delay_frames=0):
+        """From here on, training in chunks learns from full context, too.
+
+        Each step hears the recordings once more, with full context and
+        without dropout or SpecAugment, as a teacher whose frames the step's
+        frames shall resemble; see `losses.frame_distillation`. That costs the
+        time of a forward pass. Steps with full context learn CTC as before,
+        so leave the encoder's `full_context_rate` above 0: a teacher that
+        learns nothing teaches nothing. Call it before the first step.
+
+        Args:
+            weight: float >= 0, of the divergence in nats a label beside CTC;
+                0 for none.
+            delay_frames: int >= 0, output frames that chunks may be later.
+
+        Raises:
+            ValueError: the encoder does not stream, or a number is negative.
+        """
+        if self.encoder.streaming is None:
+            raise ValueError(
+                "distill() is for an encoder that streams; make it with "
+                "ConformerEncoder(streaming={'chunk_frames': [16]}), say."
+            )
+        if not weight >= 0 or type(delay_frames) is not int or delay_frames < 0:
+            raise ValueError(
+                f"weight={weight!r}, delay_frames={delay_frames!r}: expected "
+                "a number >= 0 and an int >= 0."
+            )
+        self._distillation = (float(weight), delay_frames) if weight else None
+
+    def _full_context(self, x):
+        """Logits of full context, without anything random."""
+        samples = ops.convert_to_tensor(x["samples"])
+        features, mask = self.frontend(samples, x["num_samples"])
+        encoded = self.encoder(
+            {"features": features, "padding_mask": mask}, training=False
+        )
+        return self.head(encoded["hidden"])
 
     def _look_ahead(self, chunk_frames):
         """From here on, `predict` sees chunks; None: full context.

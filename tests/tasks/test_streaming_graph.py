@@ -3,12 +3,14 @@
 import json
 from pathlib import Path
 
+import keras
 import numpy as np
 import pytest
 
 from keras_selfattn.decoding.ctc import emissions
 from keras_selfattn.export.verify import verify
 from keras_selfattn.layers.spectral import LogMelSpectrogram
+from keras_selfattn.losses import frame_distillation
 from keras_selfattn.models.conformer import ConformerEncoder
 from keras_selfattn.tasks import streaming_graph
 from keras_selfattn.tasks.speech_recognizer import SpeechRecognizer
@@ -197,3 +199,43 @@ def test_what_has_learnt_in_chunks_hears_both_ways():
     assert stream.equal == stream.compared == report.compared
     differences = stream.max_abs_difference, report.max_abs_difference
     assert max(differences) < 1e-4
+
+
+@pytest.mark.backend
+def test_chunks_learn_from_full_context():
+    task = recognizer()
+    samples = np.stack([waveform(RATE), waveform(RATE, noise=0.3)])
+    x = {
+        "samples": samples,
+        "num_samples": np.array([RATE, RATE // 2], "int32"),
+    }
+    y = keras.ops.array([[3, 4, 5], [6, 0, 0]])
+    lengths = task.output_lengths(x["num_samples"])
+    whole = task(x)
+    task.encoder.chunk_frames = 4
+    chunked = task(x)
+    task.encoder.chunk_frames = None
+    plain = float(task.compute_loss(x, y, chunked))
+    task.distill(0.5, 1)
+    found = float(task.compute_loss(x, y, chunked))
+    apart = frame_distillation(whole, chunked, lengths, 1)
+    expected = plain + 0.5 * float(keras.ops.sum(apart)) / 4
+    assert found == pytest.approx(expected, rel=1e-4)
+    assert found > plain + 0.01
+    assert float(
+        task.compute_loss(x, y, chunked, training=False)
+    ) == pytest.approx(plain, rel=1e-5)
+    task.compile(keras.optimizers.Adam(1e-3))
+    losses = [float(task.train_on_batch(x, y)) for _ in range(3)]
+    assert np.isfinite(losses).all()
+    task.distill(0)
+    assert float(task.compute_loss(x, y, chunked)) != found
+
+
+def test_what_cannot_be_distilled_is_refused():
+    plain = SpeechRecognizer(encoder=ConformerEncoder(80, [STAGE]))
+    with pytest.raises(ValueError, match="an encoder that streams"):
+        plain.distill(0.5)
+    for weight, delay in ((-1, 0), (float("nan"), 0), (1, -1), (1, 0.5)):
+        with pytest.raises(ValueError, match="a number >= 0 and an int >= 0"):
+            recognizer().distill(weight, delay)

@@ -37,8 +37,8 @@ OPTIONS = {
     "average": 2,
 }
 
-# And with chunks, whose sizes are drawn, too.
-CHUNKS = {"chunk_frames": [2, 5], "left_frames": 6}
+# And with chunks, whose sizes are drawn, too, and which learn from the whole.
+CHUNKS = {"chunk_frames": [2, 5], "left_frames": 6, "distill": 0.5}
 
 TIMEOUT_S = 1200  # of one child, on a busy machine; alone it takes ten
 
