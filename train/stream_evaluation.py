@@ -42,12 +42,13 @@ class StreamedFile:
 
     Args:
         file: path of a .tflite file with the signature `stream`.
+        second_pass: bool, hear each again with full context.
     """
 
-    def __init__(self, file: Path):
+    def __init__(self, file: Path, second_pass: bool = True):
         # No end at silence: a file is one utterance.
         self.stream = StreamingTranscriber(file, endpoint_seconds=None)
-        self._whole = Transcriber(file)
+        self._whole = Transcriber(file) if second_pass else None
         self.timings = Timings()
 
     def transcribe(self, path: Path):
@@ -73,12 +74,13 @@ class StreamedFile:
         begun = time.perf_counter()
         heard = stream.finish()
         used_s += time.perf_counter() - begun
-        whole = self._whole.transcribe(samples)
-        seen.final_texts.append(whole.text)
-        seen.final_s.append(whole.duration_s * whole.real_time_factor)
-        if whole.words:
-            said_s = duration_s + used_s if first_s is None else first_s
-            seen.first_text_s.append(said_s - whole.words[0]["start_s"])
+        if self._whole is not None:
+            whole = self._whole.transcribe(samples)
+            seen.final_texts.append(whole.text)
+            seen.final_s.append(whole.duration_s * whole.real_time_factor)
+            if whole.words:
+                said_s = duration_s + used_s if first_s is None else first_s
+                seen.first_text_s.append(said_s - whole.words[0]["start_s"])
         # Of all of it, and not of the segments in which something was heard.
         return replace(
             heard, duration_s=duration_s, real_time_factor=used_s / duration_s

@@ -105,6 +105,36 @@ def to_float16(model, keep_layers=()):
     return len(weights)
 
 
+def predicted_bytes(size, model, quantize, keep_layers=()):
+    """Size of a file whose weights are made smaller.
+
+    Weights of 1,024 values and more count 2 bytes a value in float16, 1 in
+    int8 with a scale and a zero point (4 + 8 bytes) for each output channel of
+    each tensor. What operators are added for that is not counted.
+
+    Args:
+        size: int, bytes of the float file.
+        model: ModelT of that file.
+        quantize: "none", "float16", "dynamic" or "int8".
+        keep_layers: names of layers that stay float32.
+
+    Returns:
+        int, bytes.
+    """
+    if quantize == "none":
+        return size
+    operators = DYNAMIC_VERSION if quantize == "dynamic" else CHANNEL_AXIS
+    for uses in _weights(model, keep_layers, operators).values():
+        values = _values(model, uses[0])
+        if quantize == "float16":
+            size -= 2 * values.size
+        else:
+            channels = values.shape[CHANNEL_AXIS[uses[0].name]]
+            tensors = {(id(use.graph), use.tensor) for use in uses}
+            size -= 3 * values.size - 12 * channels * len(tensors)
+    return int(size)
+
+
 def _weights(model, keep_layers, operators):
     """Return buffer -> uses, for the weights that may change.
 
