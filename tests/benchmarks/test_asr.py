@@ -81,6 +81,7 @@ def test_python_may_be_given_for_all_peers_or_for_one(bench):
 def test_figures_are_sums_over_all_files(bench):
     result = {
         "peak_memory_bytes": 5,
+        "model_bytes": 7,
         "utterances": [
             {"text": "a cat", "audio_s": 1.0, "compute_s": 0.5},
             {"text": "2", "audio_s": 3.0, "compute_s": 0.1},
