@@ -3,7 +3,12 @@ import pytest
 from ai_edge_litert import schema_py_generated as schema
 
 from keras_selfattn.export.flatbuffer import read_model, write_model
-from keras_selfattn.export.quantize import in_layer, to_float16, to_int8
+from keras_selfattn.export.quantize import (
+    in_layer,
+    predicted_bytes,
+    to_float16,
+    to_int8,
+)
 
 X = np.random.default_rng(1).normal(size=(1, 40)).astype("float32")
 
@@ -44,6 +49,25 @@ def test_int8_is_scaled_for_each_output_channel(hand_made, matrices):
     assert np.abs(whole).max(axis=1).tolist() == [127] * len(head)
     error = np.abs(whole * scale[:, None] - head)
     assert (error <= scale[:, None] * 0.5001).all()
+
+
+@pytest.mark.parametrize(
+    "quantize, change", [("float16", to_float16), ("dynamic", to_int8)]
+)
+def test_sizes_are_as_predicted(quantize, change, hand_made, tmp_path):
+    path = tmp_path / "model.tflite"
+    write_model(hand_made, path)
+    size = path.stat().st_size
+    assert predicted_bytes(size, hand_made, "none") == size
+    kept = predicted_bytes(size, hand_made, quantize, ["frontend"])
+    # The head has 32 x 48 weights.
+    saved = {"float16": 2 * 32 * 48, "dynamic": 3 * 32 * 48 - 32 * 12}
+    assert size - kept == saved[quantize]
+    both = predicted_bytes(size, hand_made, quantize)
+    assert predicted_bytes(size, hand_made, "int8") <= both < kept
+    change(hand_made)
+    write_model(hand_made, path)
+    assert abs(path.stat().st_size - both) < 1000
 
 
 @pytest.mark.parametrize(

@@ -206,6 +206,18 @@ def test_bad_audio_is_an_audio_error(transcriber, value):
         transcriber.transcribe(value)
 
 
+def test_all_times_move_together(transcriber, samples):
+    found = transcriber.transcribe(samples)
+    moved = found.moved(1.5)
+    for one, other in zip(found.words, moved.words, strict=True):
+        for edge in ("start_s", "end_s"):
+            assert other[edge] == pytest.approx(one[edge] + 1.5)
+        assert other["word"] == one["word"]
+    times = [token["time_s"] for token in moved.tokens]
+    assert times == pytest.approx([t["time_s"] + 1.5 for t in found.tokens])
+    assert found.tokens and moved.text == found.text
+
+
 def test_json_is_one_line_of_plain_values(transcriber, samples):
     found = transcriber.transcribe(samples)
     line = found.json("a/b.wav")
