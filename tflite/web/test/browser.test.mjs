@@ -1,0 +1,290 @@
+// The page in headless Chromium, its microphone fed from a WAV file.
+//
+// CHROMIUM names the program; MODEL, GOLDEN, SPEECH and TEXT other files than
+// the tiny ones; SCREENSHOTS a folder for pictures of the page.
+
+import assert from 'node:assert/strict';
+import {once} from 'node:events';
+import {existsSync, readFileSync} from 'node:fs';
+import path from 'node:path';
+import test, {after, before} from 'node:test';
+
+import {chromium} from 'playwright-core';
+
+import {makeServer} from '../serve.mjs';
+import {GOLDEN, MODEL, TINY} from './places.mjs';
+
+const SPEECH = process.env.SPEECH || `${TINY}/sample.wav`;
+const TEXT = process.env.TEXT || 'abc ca bab';
+const executablePath = process.env.CHROMIUM || findProgram([
+  'chromium', 'chromium-browser', 'google-chrome',
+]);
+
+let server, address, browser;
+
+function findProgram(names) {
+  const folders = (process.env.PATH || '').split(path.delimiter);
+  for (const name of names) {
+    for (const folder of folders) {
+      const file = path.join(folder, name);
+      if (existsSync(file)) return file;
+    }
+  }
+  throw new Error('There is no Chromium; name it with CHROMIUM.');
+}
+
+function launch(...flags) {
+  return chromium.launch({
+    executablePath,
+    args: ['--no-sandbox', '--disable-dev-shm-usage', ...flags],
+  });
+}
+
+before(async () => {
+  server = makeServer({model: MODEL, golden: GOLDEN});
+  server.listen(0, 'localhost');
+  await once(server, 'listening');
+  address = `http://localhost:${server.address().port}`;
+  browser = await launch(
+      '--use-fake-device-for-media-stream', '--use-fake-ui-for-media-stream',
+      `--use-file-for-fake-audio-capture=${SPEECH}%noloop`);
+});
+
+after(async () => {
+  await browser?.close();
+  server?.close();
+});
+
+/** A page that is ready; an error in it fails the test. */
+async function openPage(t, {from = browser, options = {}, at = ''} = {}) {
+  const context = await from.newContext(options);
+  const page = await context.newPage();
+  page.setDefaultTimeout(30_000);
+  page.on('pageerror', (error) => { page.broken ??= error; });
+  t.after(async () => {
+    await context.close();
+    assert.equal(page.broken, undefined);
+  });
+  await page.goto(`${address}/${at}`);
+  await page.waitForSelector('html[data-state]');
+  return page;
+}
+
+async function picture(page, name) {
+  if (!process.env.SCREENSHOTS) return;
+  await page.screenshot({path: `${process.env.SCREENSHOTS}/${name}.png`});
+}
+
+function texts(page) {
+  return page.locator('#segments p').allTextContents();
+}
+
+/** The samples of a 16-bit mono WAV file with the usual header. */
+function samplesOf(wav) {
+  return new Int16Array(wav.buffer.slice(wav.byteOffset + 44));
+}
+
+/** A WAV file, stereo, the same sound at another rate (by linear steps). */
+function atRate(wav, rate) {
+  const samples = samplesOf(wav), from = wav.readUInt32LE(24);
+  const count = Math.floor(samples.length * rate / from);
+  const out = Buffer.alloc(44 + 4 * count);
+  wav.copy(out, 0, 0, 44);
+  out.writeUInt32LE(36 + 4 * count, 4);
+  out.writeUInt16LE(2, 22);
+  out.writeUInt32LE(rate, 24);
+  out.writeUInt32LE(4 * rate, 28);
+  out.writeUInt16LE(4, 32);
+  out.writeUInt32LE(4 * count, 40);
+  for (let i = 0; i < count; i++) {
+    const at = i * from / rate, low = Math.floor(at);
+    const next = samples[Math.min(low + 1, samples.length - 1)];
+    const value = samples[low] + (next - samples[low]) * (at - low);
+    out.writeInt16LE(Math.round(value), 44 + 4 * i);
+    out.writeInt16LE(Math.round(value), 46 + 4 * i);
+  }
+  return out;
+}
+
+async function openFile(page, name, buffer) {
+  await page.setInputFiles('#file', {name, mimeType: 'audio/wav', buffer});
+  await page.waitForFunction(
+      () => document.getElementById('file').value === '' &&
+          document.getElementById('listen-text').textContent === 'Start');
+}
+
+test('the golden folder is reproduced', async (t) => {
+  const page = await openPage(t, {at: 'golden.html'});
+  const result = await page.textContent('#result');
+  t.diagnostic(result.split('\n').at(-1));
+  assert.match(result, /tokens equal, texts equal\nlargest difference /);
+  const state = await page.getAttribute('html', 'data-state');
+  assert.equal(state, 'equal', result);
+});
+
+test('speech at the microphone is text while it is spoken', async (t) => {
+  const page = await openPage(t);
+  assert.equal(await page.isHidden('#loading'), true);
+  const partials = await page.evaluateHandle(() => {
+    const seen = [];
+    const partial = document.getElementById('partial');
+    new MutationObserver(() => seen.push(partial.textContent)).observe(
+        partial, {childList: true, characterData: true, subtree: true});
+    return seen;
+  });
+  const levels = await page.evaluateHandle(() => {
+    const seen = [];
+    const meter = document.getElementById('meter');
+    new MutationObserver(
+        () => seen.push(Number(meter.getAttribute('aria-valuenow')))).observe(
+        meter, {attributes: true});
+    return seen;
+  });
+  await page.focus('#listen');
+  await page.keyboard.press('Enter');
+  await page.waitForSelector('#listen[aria-pressed=true]');
+  assert.equal(await page.textContent('#status'), 'Listening');
+  await page.waitForSelector('#segments p');
+  assert.deepEqual(await texts(page), [TEXT]);
+  await page.keyboard.press('Escape');
+  await page.waitForSelector('#listen[aria-pressed=false]:enabled');
+  const seen = (await partials.jsonValue()).filter((text) => text);
+  assert.ok(seen.length > 3, seen.join(' | '));
+  assert.ok(seen.every((text) => TEXT.startsWith(text)), seen.join(' | '));
+  const loud = await levels.jsonValue();
+  assert.ok(Math.max(...loud) > -30, `${Math.max(...loud)} dB`);
+  assert.equal(loud.at(-1), -60);
+  assert.equal(await page.textContent('#status'), '');
+});
+
+test('a denied microphone is told, and a file is heard all the same', async (t) => {
+  const denying = await launch('--use-fake-device-for-media-stream');
+  t.after(() => denying.close());
+  const page = await openPage(t, {from: denying});
+  await page.click('#listen');
+  await page.waitForSelector('#error:visible');
+  assert.match(await page.textContent('#error-text'),
+               /microphone is blocked.*Allow it.*or open a sound file/);
+  assert.equal(await page.getAttribute('#listen', 'aria-pressed'), 'false');
+  assert.equal(await page.getAttribute('#error', 'role'), 'alert');
+  await picture(page, 'denied');
+  await openFile(page, 'speech.wav', readFileSync(SPEECH));
+  assert.equal(await page.isHidden('#error'), true);
+  assert.deepEqual(await texts(page), [TEXT]);
+});
+
+test('files of any rate; what is no sound is told', async (t) => {
+  const page = await openPage(t);
+  const wav = readFileSync(SPEECH);
+  for (const [name, bytes, message] of [
+    ['notes.wav', Buffer.from('this is no sound'), /notes\.wav is not a sound/],
+    ['empty.wav', Buffer.alloc(0), /empty\.wav is empty/],
+    ['none.wav', Buffer.from(wav.subarray(0, 44)), /none\.wav/],
+  ]) {
+    await openFile(page, name, bytes);
+    await page.waitForSelector('#error:visible');
+    assert.match(await page.textContent('#error-text'), message);
+    assert.deepEqual(await texts(page), []);
+  }
+  await openFile(page, 'same.wav', wav);
+  assert.equal(await page.isHidden('#error'), true);
+  for (const rate of [8000, 44100, 48000]) {
+    await openFile(page, `${rate}.wav`, atRate(wav, rate));
+  }
+  assert.deepEqual(await texts(page), [TEXT, TEXT, TEXT, TEXT]);
+  await page.click('#clear');
+  assert.deepEqual(await texts(page), []);
+});
+
+test('bad input is refused in the page, the stream goes on, nothing leaks', async (t) => {
+  const page = await openPage(t, {at: 'golden.html'});
+  const found = await page.evaluate(async () => {
+    const {fetchGolden} = await import('./js/golden.js');
+    const {Recognizer} = await import('./js/recognizer.js');
+    const litert = await import('@litertjs/core');
+    const bytes = new Uint8Array(
+        await (await fetch('model.tflite')).arrayBuffer());
+    const recognizer = await Recognizer.open(bytes, litert);
+    const golden = await fetchGolden('golden');
+    const chunk = golden.arrays.samples.slice(0, recognizer.chunkSamples);
+    const messages = [];
+    const refused = async (work) => {
+      try {
+        await work();
+        messages.push('(taken)');
+      } catch (error) {
+        messages.push(error.message);
+      }
+    };
+    const clean = await recognizer.step(chunk);
+    recognizer.reset();
+    await refused(() => recognizer.step(chunk.subarray(0, 0)));
+    await refused(() => recognizer.step(new Float32Array(chunk.length + 1)));
+    await refused(() => recognizer.step(chunk.map(() => NaN)));
+    await refused(() => recognizer.setStates({other: chunk}));
+    await refused(() => Recognizer.open(bytes.slice(0, 5000), litert));
+    const again = await recognizer.step(chunk);
+    const heap = () => litert.getGlobalLiteRt().liteRtWasm.HEAPU8.length;
+    for (let i = 0; i < 50; i++) await recognizer.step(chunk);
+    const before = heap();
+    const started = performance.now();
+    for (let i = 0; i < 500; i++) await recognizer.step(chunk);
+    return {
+      messages,
+      same: again.scores.every((x, i) => x === clean.scores[i]),
+      openTensors: recognizer.openTensors,
+      grown: heap() - before,
+      milliseconds: (performance.now() - started) / 500,
+    };
+  });
+  t.diagnostic(`${found.milliseconds.toFixed(2)} ms a chunk`);
+  const expected = [
+    /A chunk of 0 samples/, /fewer only in the last/, /NaN or infinite/,
+    /states of another model/, /broken/,
+  ];
+  found.messages.forEach((text, i) => assert.match(text, expected[i]));
+  assert.equal(found.messages.length, expected.length);
+  assert.equal(found.same, true);
+  assert.equal(found.openTensors, 0);
+  assert.equal(found.grown, 0);
+});
+
+test('a model that is not there is told', async (t) => {
+  const page = await openPage(t, {at: '?model=no-such.tflite'});
+  assert.equal(await page.getAttribute('html', 'data-state'), 'failed');
+  assert.match(await page.textContent('#error-text'),
+               /no-such\.tflite gives 404/);
+  assert.equal(await page.isDisabled('#listen'), true);
+  await page.goto(`${address}/?model=style.css`);
+  await page.waitForSelector('html[data-state=failed]');
+  assert.match(await page.textContent('#error-text'), /not a \.tflite file/);
+});
+
+for (const [name, viewport] of Object.entries({
+  phone: {width: 360, height: 740}, desktop: {width: 1200, height: 800},
+})) {
+  for (const colorScheme of ['light', 'dark']) {
+    test(`the page fits: ${name}, ${colorScheme}`, async (t) => {
+      const page = await openPage(t, {options: {viewport, colorScheme}});
+      await openFile(page, 'speech.wav', readFileSync(SPEECH));
+      await page.click('#listen');
+      await page.waitForFunction(
+          () => document.getElementById('partial').textContent.length > 2);
+      await picture(page, `${name}-${colorScheme}`);
+      const [width, height] = await page.evaluate(() => [
+        document.documentElement.scrollWidth,
+        document.documentElement.scrollHeight,
+      ]);
+      assert.ok(width <= viewport.width, `${width} wide`);
+      assert.ok(height <= viewport.height, `${height} high`);
+      // Every control has a name, is big enough for a finger, and is seen.
+      for (const button of await page.locator('.controls button').all()) {
+        const {height} = await button.boundingBox();
+        assert.ok(height >= 43, `${height} px`);
+        assert.ok((await button.textContent()).trim());
+      }
+      await page.click('#listen');
+      await page.waitForSelector('#listen[aria-pressed=false]:enabled');
+    });
+  }
+}
