@@ -62,7 +62,7 @@ function showLevel(samples) {
 /** Sets the buttons: `what` is heard now, or null. */
 function setSource(what) {
   source = what;
-  $('listen').setAttribute('aria-pressed', String(Boolean(what)));
+  $('listen').dataset.on = String(Boolean(what));
   $('listen-text').textContent = what ? 'Stop' : 'Start';
   $('open').disabled = Boolean(what);
 }

@@ -142,12 +142,12 @@ test('speech at the microphone is text while it is spoken', async (t) => {
   });
   await page.focus('#listen');
   await page.keyboard.press('Enter');
-  await page.waitForSelector('#listen[aria-pressed=true]');
+  await page.waitForSelector('#listen[data-on=true]');
   assert.equal(await page.textContent('#status'), 'Listening');
   await page.waitForSelector('#segments p');
   assert.deepEqual(await texts(page), [TEXT]);
   await page.keyboard.press('Escape');
-  await page.waitForSelector('#listen[aria-pressed=false]:enabled');
+  await page.waitForSelector('#listen[data-on=false]:enabled');
   const seen = (await partials.jsonValue()).filter((text) => text);
   assert.ok(seen.length > 3, seen.join(' | '));
   assert.ok(seen.every((text) => TEXT.startsWith(text)), seen.join(' | '));
@@ -165,7 +165,7 @@ test('a denied microphone is told, and a file is heard all the same', async (t) 
   await page.waitForSelector('#error:visible');
   assert.match(await page.textContent('#error-text'),
                /microphone is blocked.*Allow it.*or open a sound file/);
-  assert.equal(await page.getAttribute('#listen', 'aria-pressed'), 'false');
+  assert.equal(await page.getAttribute('#listen', 'data-on'), 'false');
   assert.equal(await page.getAttribute('#error', 'role'), 'alert');
   await picture(page, 'denied');
   await openFile(page, 'speech.wav', readFileSync(SPEECH));
@@ -284,7 +284,7 @@ for (const [name, viewport] of Object.entries({
         assert.ok((await button.textContent()).trim());
       }
       await page.click('#listen');
-      await page.waitForSelector('#listen[aria-pressed=false]:enabled');
+      await page.waitForSelector('#listen[data-on=false]:enabled');
     });
   }
 }
