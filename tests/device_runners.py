@@ -20,13 +20,13 @@ OTHER_MODEL = ROOT / "tests" / "golden" / "tiny_asr" / "model.tflite"
 SECONDS = 120
 
 
-def run(command, **options):
+def run(command, text=True, seconds=SECONDS, **options):
     """Run a program; return its exit code, stdout and stderr."""
     done = subprocess.run(
         [str(part) for part in command],
         capture_output=True,
-        text=options.pop("text", True),
-        timeout=SECONDS,
+        text=text,
+        timeout=seconds,
         **options,
     )
     return done.returncode, done.stdout, done.stderr

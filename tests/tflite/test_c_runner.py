@@ -137,7 +137,7 @@ def test_files_that_cannot_be_used(sanitized, tmp_path):
         ((MODEL, short), "is no WAV file"),
         ((MODEL, tmp_path / "no.wav"), "No such file"),
         ((MODEL, "--golden", tmp_path), "golden.json: No such file"),
-        ((tmp_path / "no.tflite", SPEECH), "cannot be opened"),
+        ((tmp_path / "no.tflite", SPEECH), "No such file"),
         ((SPEECH, SPEECH), "is not a .tflite file"),
         ((cut, SPEECH), "is a broken .tflite file"),
         ((OTHER_MODEL, SPEECH), "is no streaming recogniser"),

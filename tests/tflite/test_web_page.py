@@ -22,6 +22,7 @@ def node_tests(name, **environment):
     code, out, err = run(
         ["node", "--test", "--test-reporter=tap", f"test/{name}"],
         cwd=FOLDER,
+        seconds=400,
         env={**os.environ, **environment},
     )
     assert code == 0, out + err
@@ -43,7 +44,7 @@ def test_the_page_in_chromium():
     for package in ("@litertjs/core", "playwright-core"):
         if not (FOLDER / "node_modules" / package).is_dir():
             pytest.skip(f"the page's test needs {package} ({SET_UP})")
-    assert "# pass 10" in node_tests("browser.test.mjs", CHROMIUM=browser)
+    assert "# pass 11" in node_tests("browser.test.mjs", CHROMIUM=browser)
 
 
 def test_packages_are_named_by_registry_and_by_checksum():

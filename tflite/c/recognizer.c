@@ -1,11 +1,11 @@
 #include "recognizer.h"
 
 #include <math.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "litert_api.h"
+#include "model_file.h"
 
 enum { LARGEST = 1 << 28 };  // values of a state
 static const char in_mark[] = "state_", out_mark[] = "next_state_";
@@ -238,12 +238,7 @@ static bool start(struct recognizer *recognizer, const char *path,
   struct session *session = recognizer->session;
   litert_signature *signature = NULL;
   litert_options *options = NULL;
-  FILE *file = fopen(path, "rb");
-  char head[8] = {0};
-  if (!file) return fail(failure, "%s cannot be opened.", path);
-  bool is_model = fread(head, 1, 8, file) == 8 && !memcmp(head + 4, "TFL3", 4);
-  fclose(file);
-  if (!is_model) return fail(failure, "%s is not a .tflite file.", path);
+  if (!model_file_check(path, failure)) return false;
   if (LiteRtCreateEnvironment(0, NULL, &session->environment)) {
     return fail(failure, "LiteRT does not start.");
   }

@@ -122,8 +122,10 @@ export class Microphone {
           'This page may not use the microphone: serve it over https, or from ' +
           'localhost. A sound file can be opened all the same.');
     }
+    // All that takes time comes first: nothing of what is said at once is lost.
     const microphone = new Microphone();
     try {
+      await microphone.#prepare(samplingRateHz);
       microphone.media = await navigator.mediaDevices.getUserMedia({
         audio: {
           channelCount: 1,
@@ -132,14 +134,10 @@ export class Microphone {
           autoGainControl: false,
         },
       });
-    } catch (error) {
-      throw new UsageError(whyNoMicrophone(error));
-    }
-    try {
       await microphone.#connect(samplingRateHz, onSamples);
     } catch (error) {
       await microphone.close();
-      throw new UsageError(`The microphone cannot be used: ${error.message}`);
+      throw new UsageError(whyNoMicrophone(error));
     }
     for (const track of microphone.media.getAudioTracks()) {
       track.addEventListener('ended', onEnd);
@@ -147,21 +145,24 @@ export class Microphone {
     return microphone;
   }
 
+  async #prepare(sampleRate) {
+    this.context = new AudioContext(sampleRate ? {sampleRate} : {});
+    await this.context.audioWorklet.addModule(
+        new URL('./microphone_worklet.js', import.meta.url));
+  }
+
   async #connect(samplingRateHz, onSamples) {
     let source;
     try {  // browsers that resample by themselves
-      this.context = new AudioContext({sampleRate: samplingRateHz});
       source = this.context.createMediaStreamSource(this.media);
     } catch {
-      await this.context?.close();
-      this.context = new AudioContext();
+      await this.context.close();
+      await this.#prepare(null);
       source = this.context.createMediaStreamSource(this.media);
     }
     const rate = this.context.sampleRate;
     const resampler =
         rate === samplingRateHz ? null : new Resampler(rate, samplingRateHz);
-    await this.context.audioWorklet.addModule(
-        new URL('./microphone_worklet.js', import.meta.url));
     const node = new AudioWorkletNode(this.context, 'microphone', {
       numberOfOutputs: 0,
       channelCount: 1,

@@ -5,7 +5,8 @@
 
 import assert from 'node:assert/strict';
 import {once} from 'node:events';
-import {existsSync, readFileSync} from 'node:fs';
+import {existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync} from 'node:fs';
+import {tmpdir} from 'node:os';
 import path from 'node:path';
 import test, {after, before} from 'node:test';
 
@@ -20,7 +21,7 @@ const executablePath = process.env.CHROMIUM || findProgram([
   'chromium', 'chromium-browser', 'google-chrome',
 ]);
 
-let server, address, browser;
+let server, address, browser, folder;
 
 function findProgram(names) {
   const folders = (process.env.PATH || '').split(path.delimiter);
@@ -45,21 +46,27 @@ before(async () => {
   server.listen(0, 'localhost');
   await once(server, 'listening');
   address = `http://localhost:${server.address().port}`;
+  folder = mkdtempSync(path.join(tmpdir(), 'dictation-'));
+  const spoken = path.join(folder, 'spoken.wav');
+  writeFileSync(spoken, afterSilence(readFileSync(SPEECH)));
   browser = await launch(
       '--use-fake-device-for-media-stream', '--use-fake-ui-for-media-stream',
-      `--use-file-for-fake-audio-capture=${SPEECH}%noloop`);
+      `--use-file-for-fake-audio-capture=${spoken}%noloop`);
 });
 
 after(async () => {
   await browser?.close();
   server?.close();
+  if (folder) rmSync(folder, {recursive: true});
 });
 
 /** A page that is ready; an error in it fails the test. */
-async function openPage(t, {from = browser, options = {}, at = ''} = {}) {
+async function openPage(
+    t, {from = browser, options = {}, at = '', script = null} = {}) {
   const context = await from.newContext(options);
   const page = await context.newPage();
-  page.setDefaultTimeout(30_000);
+  if (script) await page.addInitScript(script);
+  page.setDefaultTimeout(60_000);
   page.on('pageerror', (error) => { page.broken ??= error; });
   t.after(async () => {
     await context.close();
@@ -82,6 +89,15 @@ function texts(page) {
 /** The samples of a 16-bit mono WAV file with the usual header. */
 function samplesOf(wav) {
   return new Int16Array(wav.buffer.slice(wav.byteOffset + 44));
+}
+
+/** A WAV file with a second of silence before its sound: a speaker's pause. */
+function afterSilence(wav) {
+  const silence = Buffer.alloc(2 * wav.readUInt32LE(24));
+  const out = Buffer.concat([wav.subarray(0, 44), silence, wav.subarray(44)]);
+  out.writeUInt32LE(out.length - 8, 4);
+  out.writeUInt32LE(out.length - 44, 40);
+  return out;
 }
 
 /** A WAV file, stereo, the same sound at another rate (by linear steps). */
@@ -122,39 +138,66 @@ test('the golden folder is reproduced', async (t) => {
   assert.equal(state, 'equal', result);
 });
 
-test('speech at the microphone is text while it is spoken', async (t) => {
-  const page = await openPage(t);
+/** Everything that changes in an element, as `read` has it. */
+function watch(page, id, read) {
+  return page.evaluateHandle(([id, read]) => {
+    const seen = [];
+    const element = document.getElementById(id);
+    const look = new Function('element', `return ${read}`);
+    new MutationObserver(() => seen.push(look(element))).observe(
+        element,
+        {attributes: true, childList: true, characterData: true, subtree: true});
+    return seen;
+  }, [id, read]);
+}
+
+/** Speaks once into the microphone of a new page. */
+async function speak(t, options) {
+  const page = await openPage(t, options);
   assert.equal(await page.isHidden('#loading'), true);
-  const partials = await page.evaluateHandle(() => {
-    const seen = [];
-    const partial = document.getElementById('partial');
-    new MutationObserver(() => seen.push(partial.textContent)).observe(
-        partial, {childList: true, characterData: true, subtree: true});
-    return seen;
-  });
-  const levels = await page.evaluateHandle(() => {
-    const seen = [];
-    const meter = document.getElementById('meter');
-    new MutationObserver(
-        () => seen.push(Number(meter.getAttribute('aria-valuenow')))).observe(
-        meter, {attributes: true});
-    return seen;
-  });
+  const partials = await watch(page, 'partial', 'element.textContent');
+  const levels = await watch(
+      page, 'meter', 'Number(element.getAttribute("aria-valuenow"))');
   await page.focus('#listen');
   await page.keyboard.press('Enter');
   await page.waitForSelector('#listen[data-on=true]');
   assert.equal(await page.textContent('#status'), 'Listening');
   await page.waitForSelector('#segments p');
-  assert.deepEqual(await texts(page), [TEXT]);
   await page.keyboard.press('Escape');
   await page.waitForSelector('#listen[data-on=false]:enabled');
-  const seen = (await partials.jsonValue()).filter((text) => text);
-  assert.ok(seen.length > 3, seen.join(' | '));
-  assert.ok(seen.every((text) => TEXT.startsWith(text)), seen.join(' | '));
+  assert.equal(await page.textContent('#status'), '');
   const loud = await levels.jsonValue();
   assert.ok(Math.max(...loud) > -30, `${Math.max(...loud)} dB`);
   assert.equal(loud.at(-1), -60);
-  assert.equal(await page.textContent('#status'), '');
+  const seen = (await partials.jsonValue()).filter((text) => text);
+  return {texts: await texts(page), seen};
+}
+
+/** What is heard; real time: a machine that is busy loses samples. */
+async function speakUntilHeard(t, options) {
+  let found;
+  for (let i = 0; i < 3 && found?.texts.join() !== TEXT; i++) {
+    found = await speak(t, options);
+    t.diagnostic(`${found.seen.join(' | ')} -> ${found.texts.join(' | ')}`);
+  }
+  assert.deepEqual(found.texts, [TEXT]);
+  return found.seen;
+}
+
+test('speech at the microphone is text while it is spoken', async (t) => {
+  const seen = await speakUntilHeard(t);
+  assert.ok(seen.length > 3, seen.join(' | '));
+  assert.ok(seen.every((text) => TEXT.startsWith(text)), seen.join(' | '));
+});
+
+test('a browser that does not resample the microphone does as well', async (t) => {
+  await speakUntilHeard(t, {script: () => {
+    const connect = AudioContext.prototype.createMediaStreamSource;
+    AudioContext.prototype.createMediaStreamSource = function(media) {
+      if (this.sampleRate < 44100) throw new DOMException('another rate');
+      return connect.call(this, media);
+    };
+  }});
 });
 
 test('a denied microphone is told, and a file is heard all the same', async (t) => {
