@@ -175,11 +175,10 @@ def main(
         audio or preset / "sample.wav", recognizer.sampling_rate_hz, seconds
     )
     arrays = run(recognizer, samples)
-    about = preset_folder.read(preset)
     facts = {
         "format": FORMAT,
-        "model": about["name"],
-        "weights_sha256": about["files"]["model.safetensors"]["sha256"],
+        "model": preset_folder.read(preset)["name"],
+        "weights_sha256": preset_folder.sha256(preset / "model.safetensors"),
         "sampling_rate_hz": recognizer.sampling_rate_hz,
         "num_chunks": len(arrays["num_samples"]),
         "endpoint_seconds": ENDPOINT_SECONDS,

@@ -20,7 +20,6 @@ def recognizer():
     return SpeechRecognizer.from_preset_folder(TINY)
 
 
-@pytest.mark.backend
 def test_keras_gives_what_the_folder_holds(make_golden, recognizer):
     facts, kept = golden()
     samples = make_golden.recording(TINY / "sample.wav", 16000, 10.0)

@@ -161,7 +161,8 @@ function fakeRecognizer() {
           ])),
     }),
   };
-  return new Recognizer(metadata, {}, signature, Tensor);
+  const stream = {...metadata.stream, longest_segment_seconds: null};
+  return new Recognizer({...metadata, stream}, {}, signature, Tensor);
 }
 
 test('what is refused changes nothing', async () => {

@@ -166,6 +166,7 @@ public final class StreamCheck {
     /** Gives the golden outputs for the golden inputs, and for no others. */
     private final class Replay implements Recognizer.Runner {
         int chunk;
+        boolean goesOn = true; // states are those of the chunk before
 
         @Override
         public void run(Map<String, Object> inputs, Map<String, Object> outputs) {
@@ -176,7 +177,9 @@ public final class StreamCheck {
             for (String name : metadata.states.keySet()) {
                 ByteBuffer before = chunk > 0 ? row("next_state_" + name, chunk - 1)
                         : ByteBuffer.allocate(row("next_state_" + name, 0).remaining());
-                same(inputs.get("state_" + name), before, name);
+                if (goesOn) {
+                    same(inputs.get("state_" + name), before, "state " + name);
+                }
             }
             for (Map.Entry<String, Object> output : outputs.entrySet()) {
                 ((ByteBuffer) output.getValue()).put(row(output.getKey(), chunk));
@@ -297,6 +300,7 @@ public final class StreamCheck {
 
     private void joinsPieces() {
         Replay replay = new Replay();
+        replay.goesOn = metadata.longestSegmentSeconds == 0;
         List<Object> texts = new ArrayList<>();
         List<String> partials = new ArrayList<>();
         SpeechStream stream = new SpeechStream(new Recognizer(metadata, replay),
@@ -330,9 +334,7 @@ public final class StreamCheck {
         }
         stream.finish();
         expect(replay.chunk == chunks, replay.chunk + " chunks");
-        if (metadata.longestSegmentSeconds == 0) {
-            expect(texts.equals(facts.get("texts")), "texts: " + texts);
-        }
+        expect(texts.equals(facts.get("texts")), "texts: " + texts);
         expect(partials.contains(((String) texts.get(0)).substring(0, 1)), "partial texts");
         System.out.println("pieces of any length: the golden texts");
     }
