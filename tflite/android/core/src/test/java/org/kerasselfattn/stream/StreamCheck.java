@@ -335,7 +335,9 @@ public final class StreamCheck {
         stream.finish();
         expect(replay.chunk == chunks, replay.chunk + " chunks");
         expect(texts.equals(facts.get("texts")), "texts: " + texts);
-        expect(partials.contains(((String) texts.get(0)).substring(0, 1)), "partial texts");
+        String first = (String) texts.get(0);
+        expect(partials.stream().anyMatch(x -> !x.isEmpty() && first.startsWith(x)),
+                "partial texts: " + partials);
         System.out.println("pieces of any length: the golden texts");
     }
 
