@@ -12,6 +12,7 @@ from keras_selfattn.data.corpora import read_manifest
 from keras_selfattn.export import metadata, quantize
 from keras_selfattn.export.flatbuffer import read_model, write_model
 from keras_selfattn.export.verify import verify
+from keras_selfattn.preprocessing.audio import read_audio
 from keras_selfattn.tasks.task import Task
 
 TINY = Path(__file__).parents[1] / "golden" / "tiny_stream"
@@ -58,6 +59,8 @@ def export_without_tensorflow(task):
 def task(monkeypatch):
     found = Task.from_preset_folder(TINY)
     monkeypatch.setattr(found, "export", export_without_tensorflow(found))
+    probes = [{"samples": read_audio(TINY / "sample.wav")}]
+    monkeypatch.setattr(found, "export_probes", lambda: probes)
     # Its matrices are below what is worth it.
     monkeypatch.setattr(quantize, "MIN_ELEMENTS", 64)
     return found
@@ -70,7 +73,9 @@ def without_timings(found):
     return found
 
 
-def test_four_kinds_are_heard_and_compared(script, task, speech, tmp_path):
+def test_four_kinds_are_heard_and_compared(
+    script, task, speech, tmp_path, monkeypatch
+):
     sets = {"tones:dev": read_manifest(speech / "tones", "dev")}
     recordings = script.calibration(speech, ["tones:dev"], 1)
     assert recordings == [str(speech / "tones/a.wav")]
@@ -80,7 +85,7 @@ def test_four_kinds_are_heard_and_compared(script, task, speech, tmp_path):
         folder.mkdir()
         said = []
         found = script.quantise(task, folder, sets, recordings, said.append)
-        assert any("int8" in line for line in said)
+        assert any("dynamic" in line for line in said)
         return found
 
     found = run("one")
@@ -96,7 +101,7 @@ def test_four_kinds_are_heard_and_compared(script, task, speech, tmp_path):
         assert set(entry["signatures"]) == {"transcribe", "stream"}
         assert set(entry["agreement"]) == {"transcribe", "stream"}
         for agreement in entry["agreement"].values():
-            assert agreement["equal"] > 0.9 * agreement["frames"] > 90
+            assert agreement["equal"] > 0.9 * agreement["frames"] > 50
         for sets_ in entry["signatures"].values():
             result = sets_["tones:dev"]
             assert (result["utterances"], result["words"]) == (2, 6)
@@ -113,7 +118,10 @@ def test_four_kinds_are_heard_and_compared(script, task, speech, tmp_path):
         # Every weight in float16 needs an operator that widens it again.
         assert abs(entry["bytes"] - entry["predicted_bytes"]) < 8_000
         assert predicted > 0
-    assert without_timings(run("two")) == without_timings(found)
+    monkeypatch.setattr(script, "QUANTIZE", ("none", "dynamic"))
+    again, found = without_timings(run("two")), without_timings(found)
+    for kind in ("none", "dynamic"):
+        assert again["kinds"][kind] == found["kinds"][kind]
 
 
 def test_what_is_lost_is_counted(script):
