@@ -49,6 +49,16 @@ def pytest_runtest_setup(item):
         pytest.skip(NO_DATA)
 
 
+def pytest_collection_modifyitems(config, items):
+    """Skips the proofs that take minutes, unless `-m` asks for them."""
+    if "proof" in config.option.markexpr:
+        return
+    skip = pytest.mark.skip(reason="takes minutes: python -m pytest -m proof")
+    for item in items:
+        if item.get_closest_marker("proof"):
+            item.add_marker(skip)
+
+
 def pytest_report_header(config):
     """Says at the top of a run which backend and which data it uses."""
     return (

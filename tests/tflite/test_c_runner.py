@@ -148,7 +148,7 @@ def test_files_that_cannot_be_used(sanitized, tmp_path):
     assert run([sanitized / "stream", MODEL])[0] == 2
 
 
-@pytest.mark.slow
+@pytest.mark.proof
 def test_it_runs_on_arm64(tmp_path):
     code, out, err = run(
         [FOLDER / "run_arm64.sh", MODEL, GOLDEN, SPEECH],

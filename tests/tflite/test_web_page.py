@@ -35,7 +35,7 @@ def test_the_logic_of_the_page():
     assert "# pass 11" in node_tests("logic.test.mjs")
 
 
-@pytest.mark.slow
+@pytest.mark.proof
 def test_the_page_in_chromium():
     names = ("chromium", "chromium-browser", "google-chrome")
     browser = next(filter(None, map(shutil.which, names)), None)

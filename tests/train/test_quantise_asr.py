@@ -147,7 +147,7 @@ def run_command(script, data, out, *options):
     return CliRunner().invoke(app, [str(w) for w in [*command, *options]])
 
 
-@pytest.mark.slow
+@pytest.mark.proof
 def test_the_command_writes_a_manifest(script, speech, tmp_path):
     """The real exports, by TensorFlow."""
     out, files = tmp_path / "MANIFEST.json", tmp_path / "files"
