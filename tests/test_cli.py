@@ -9,11 +9,16 @@ from tests.command_line import run
 SURFACE = {
     "": ["--help", "--version"],
     "transcribe": [
+        "--beam",
         "--endpoint-seconds",
+        "--grammar",
         "--help",
         "--json",
+        "--lm",
         "--one-pass",
+        "--phrase",
         "--preset",
+        "--spellings",
         "--stream",
         "--threads",
         "FILE",

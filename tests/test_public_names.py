@@ -52,6 +52,7 @@ NAMES = {
         "Classifier",
         "ModelError",
         "PresetError",
+        "SpeechSearch",
         "StreamingTranscriber",
         "Transcriber",
         "Transcript",
@@ -95,11 +96,17 @@ SIGNATURES = {
         "(self, texts, batch_size=64, progress=None)"
     ),
     "tasks.TextClassifier.explain": "(self, text, path=None)",
+    "runtime.SpeechSearch": (
+        "(beam=16, language_model=None, lm_weight=0.5, word_bonus=1.5, "
+        "unknown_penalty=12.0, phrases=(), phrase_bonus=1.0, num_best=1, "
+        "grammar=None, spellings=None, least_score=-2.0)"
+    ),
     "runtime.Transcriber": "(source, num_threads=1)",
-    "runtime.Transcriber.transcribe": "(self, x, progress=None)",
+    "runtime.Transcriber.transcribe": ("(self, x, progress=None, search=None)"),
     "runtime.Transcriber.emissions": "(self, samples)",
     "runtime.StreamingTranscriber": (
-        "(source, num_threads=1, endpoint_seconds=1.0, second_pass=False)"
+        "(source, num_threads=1, endpoint_seconds=1.0, second_pass=False, "
+        "search=None)"
     ),
     "runtime.StreamingTranscriber.feed": (
         "(self, samples, sampling_rate_hz=None)"
@@ -115,7 +122,8 @@ SIGNATURES = {
     ),
     "runtime.Transcript": (
         "(text: str, words: list, tokens: list, confidence: float, "
-        "duration_s: float, real_time_factor: float) -> None"
+        "duration_s: float, real_time_factor: float, alternatives: list = "
+        "<factory>, command: dict | None = None) -> None"
     ),
     "runtime.Transcript.to_dict": "(self, file=None)",
     "runtime.Transcript.json": "(self, file=None)",

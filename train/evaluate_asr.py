@@ -63,8 +63,9 @@ from keras_selfattn.atomic_file import write_atomically
 from keras_selfattn.data.corpora import read_manifest
 from keras_selfattn.metrics.error_rate import ErrorRate
 from keras_selfattn.preprocessing.transcripts import normalize_transcript
-from keras_selfattn.runtime import Transcriber
+from keras_selfattn.runtime import SpeechSearch, Transcriber
 from keras_selfattn.runtime.preset_folder import sha256
+from keras_selfattn.runtime.speech_search import preset_language_model
 
 SCRIPT = "train/evaluate_asr.py"
 DATA = "$KERAS_SELFATTN_DATA/speech"
@@ -130,6 +131,30 @@ def measure(transcriber, examples, other=None, advance=None) -> dict:
     return result
 
 
+def language_search(lm: str, source: Source) -> SpeechSearch:
+    """Returns the search with a language model, as `transcribe --lm` does."""
+    if lm == "preset":
+        lm = preset_language_model(source.folder or source.file.parent)
+    return SpeechSearch(language_model=lm)
+
+
+class SearchedFile:
+    """Hears files whole, with a search or without.
+
+    Args:
+        file: path of a .tflite file.
+        search: `SpeechSearch`, or None.
+    """
+
+    def __init__(self, file: Path, search=None):
+        self._transcriber = Transcriber(file, num_threads=1)
+        self._search = search
+
+    def transcribe(self, path: Path):
+        """Returns the `Transcript` of a file."""
+        return self._transcriber.transcribe(path, search=self._search)
+
+
 def tokens_of(other: str, source: Source, stream: bool = False):
     """Returns the function of a path whose tokens are to be compared."""
     if other == "keras":
@@ -143,11 +168,17 @@ def tokens_of(other: str, source: Source, stream: bool = False):
 
 
 def metrics_entry(
-    named: str, result: dict, file: Path, sha: str, command: str
+    named: str, result: dict, file: Path, sha: str, command: str, search=None
 ) -> dict:
-    """Returns what metrics.json keeps of one measured set."""
+    """Returns what metrics.json keeps of one measured set.
+
+    With a search, `beam` says how wide; `update_metrics` keeps it beside the
+    entry without.
+    """
     corpus, split = parse_set(named)
+    beam = {} if search is None else {"beam": search.beam}
     return {
+        **beam,
         "dataset": corpus,
         "split": split,
         "utterances": result["utterances"],
@@ -185,6 +216,12 @@ def main(
     data: Annotated[Path, typer.Option(help="Folder of manifest folders.")],
     preset: PresetOption = "asr",
     file: FileOption = MODEL,
+    lm: Annotated[
+        str | None,
+        typer.Option(
+            help="Search with this language model, or with the `preset`'s."
+        ),
+    ] = None,
     compare: Annotated[
         str | None,
         typer.Option(help="Preset, .tflite or `keras` to compare tokens with."),
@@ -205,8 +242,13 @@ def main(
         source = find_source(preset, file)
         check_update(update, limit, source)
         examples = {named: read_set(data, named, limit) for named in sets}
+        if stream and lm:
+            raise EvaluationError(
+                "--lm is measured on whole recordings: leave out --stream."
+            )
+        search = None if lm is None else language_search(lm, source)
         other = tokens_of(compare, source, stream) if compare else None
-        transcriber = Transcriber(source.file, num_threads=1)
+        transcriber = SearchedFile(source.file, search)
 
         def measured(_, spoken, advance):
             if not stream:
@@ -227,8 +269,10 @@ def main(
             console.print(f"{named}: tokens differ on {escape(first)}")
     command = command_line(SCRIPT, DATA, preset, sets, file)
     command += " --stream" * stream
+    if lm:
+        command += f" --lm {lm}"
     entries = [
-        metrics_entry(named, result, source.file, sha, command)
+        metrics_entry(named, result, source.file, sha, command, search)
         for named, result in results.items()
     ]
     if json_out:

@@ -7,11 +7,11 @@ Figures live in one place: `zoo/<task>/<preset>/metrics.json` (written by the
 evaluation scripts), `benchmarks/results/*.json` (written by the benchmarks)
 and `benchmarks/peers.json` (other systems, each with its source). What stands
 between `<!-- report:NAME -->` and `<!-- /report -->` is generated from them;
-NAME is `results`, `peers` or `benchmark` (speech), `classification` or
-`classifiers`, `translation`, `published` or `translators`, or of the
-attention family `attention`, `length`, `accuracy` or `growth`. In a card,
-`results`, `classification` and `translation` are that preset's own. A figure
-measured on another file than the one the preset ships is an error.
+NAME is `results`, `peers`, `benchmark`, `commands` or `wakewords` (speech),
+`classification` or `classifiers`, `translation`, `published` or `translators`,
+or of the attention family `attention`, `length`, `accuracy` or `growth`. In a
+card, `results`, `classification` and `translation` are that preset's own. A
+figure measured on another file than the one the preset ships is an error.
 
 This script reads data only; it needs neither keras_selfattn nor Keras.
 """
@@ -31,6 +31,7 @@ from report_attention import (
     render_length,
 )
 from report_classification import render_classification, render_classifiers
+from report_spoken import render_commands, render_wake_words
 from report_tables import measured, percent, table
 from report_translation import (
     render_published,
@@ -138,12 +139,13 @@ def render_results(presets: list[Preset]) -> str:
         return [
             f"{result['utterances']:,}",
             f"{result['words']:,}",
+            "language model" if "beam" in result else "best tokens",
             percent(result["wer"]),
             percent(result["cer"]),
             *(streamed if any_stream else []),
         ]
 
-    header = ["utterances", "words", "WER %", "CER %"]
+    header = ["utterances", "words", "search", "WER %", "CER %"]
     any_stream = any(
         "stream" in result for preset in presets for result in preset.results
     )
@@ -259,6 +261,10 @@ def stale_files(root: Path) -> dict[Path, str]:
         "growth": render_growth(compared),
         "classifiers": render_classifiers(kept("text_classification")),
         "translators": render_translators(kept("translation")),
+        "commands": render_commands(
+            kept("commands"), published.get("commands", [])
+        ),
+        "wakewords": render_wake_words(kept("wake_words")),
     }
     pages = [root / "README.md", *sorted((root / "docs").glob("*.md"))]
     wanted = dict.fromkeys(pages, presets)

@@ -9,7 +9,7 @@ BLOCK_SAMPLES = 1 << 14
 
 
 def transcribe_streams(
-    paths, preset, json, threads, endpoint_seconds, second_pass
+    paths, preset, json, threads, endpoint_seconds, second_pass, search=None
 ):
     """Print each segment of each source when it has ended, a line each.
 
@@ -23,6 +23,7 @@ def transcribe_streams(
         threads: int >= 1.
         endpoint_seconds: float > 0, silence that ends a segment.
         second_pass: bool, hear each ended segment again in full context.
+        search: `SpeechSearch`, or None.
 
     Returns:
         int, how many sources could not be used; each was reported.
@@ -32,7 +33,7 @@ def transcribe_streams(
     )
 
     stream = StreamingTranscriber(
-        model_source(preset), threads, endpoint_seconds, second_pass
+        model_source(preset), threads, endpoint_seconds, second_pass, search
     )
     failed = 0
     for path in paths:
@@ -64,7 +65,7 @@ def _transcribe(stream, path, json):
         # What was said before an error is not lost.
         last = stream.finish()
         _show("")
-        if last.text:
+        if last.text or last.command:
             print(last.json(path) if json else last.text, flush=True)
 
 

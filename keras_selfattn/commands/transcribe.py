@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from keras_selfattn.commands.searching import speech_search
 from keras_selfattn.commands.streaming import STDIN, transcribe_streams
 from keras_selfattn.commands.terminal import (
     model_source,
@@ -68,6 +69,43 @@ def transcribe(
             "it, an ended segment is heard again as a whole.",
         ),
     ] = False,
+    beam: Annotated[
+        int | None,
+        typer.Option(
+            min=1,
+            help="Texts kept while searching; 16 with --lm or --phrase.",
+        ),
+    ] = None,
+    lm: Annotated[
+        str | None,
+        typer.Option(
+            metavar="FILE",
+            help="Language model: ARPA, one of train/ngram_lm.py, or `preset` "
+            "for the preset's own.",
+        ),
+    ] = None,
+    phrase: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="TEXT",
+            help="A name or phrase that is likely to be said; repeatable.",
+        ),
+    ] = None,
+    grammar: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE.jsgf",
+            help="Only what this grammar allows comes out; an empty line "
+            "where nothing of it was said.",
+        ),
+    ] = None,
+    spellings: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="How words of the grammar are heard, `word: spelling, ...`.",
+        ),
+    ] = None,
 ):
     """Print what is said in each FILE, one line a file.
 
@@ -79,13 +117,20 @@ def transcribe(
     transcribed; the exit code is then 2.
     """
     with user_errors(), silent_native_stderr():
+        search = speech_search(preset, beam, lm, phrase, grammar, spellings)
         if stream:
             live = [path for path in files if str(path) == STDIN]
             if live and len(files) > 1:
                 raise ValueError("- (stdin) goes alone; give no other FILE.")
             paths, failed = (live, 0) if live else audio_files(files)
             failed += transcribe_streams(
-                paths, preset, json, threads, endpoint_seconds, not one_pass
+                paths,
+                preset,
+                json,
+                threads,
+                endpoint_seconds,
+                not one_pass,
+                search,
             )
             if failed:
                 raise typer.Exit(2)
@@ -99,7 +144,9 @@ def transcribe(
         with FileProgress(len(paths)) as progress:
             for path in paths:
                 try:
-                    transcript = transcriber.transcribe(path, progress.seconds)
+                    transcript = transcriber.transcribe(
+                        path, progress.seconds, search
+                    )
                 except (ValueError, OSError) as error:
                     progress.next_file()
                     report(path, error)

@@ -7,6 +7,7 @@ _HOMES = {
     "Classifier": "keras_selfattn.runtime.text_classifier",
     "ModelError": "keras_selfattn.runtime.model_file",
     "PresetError": "keras_selfattn.runtime.preset_folder",
+    "SpeechSearch": "keras_selfattn.runtime.speech_search",
     "StreamingTranscriber": "keras_selfattn.runtime.streaming_transcriber",
     "Transcriber": "keras_selfattn.runtime.transcriber",
     "Transcript": "keras_selfattn.runtime.transcriber",

@@ -30,19 +30,20 @@ class SecondPass:
     Args:
         transcriber: Transcriber of the second pass.
         sampling_rate_hz: int, of the stream.
+        search: `SpeechSearch`, or None.
 
     Raises:
         AudioError: the transcriber takes another sampling rate.
     """
 
-    def __init__(self, transcriber, sampling_rate_hz):
+    def __init__(self, transcriber, sampling_rate_hz, search=None):
         if transcriber.sampling_rate_hz != sampling_rate_hz:
             raise AudioError(
                 f"The second pass takes {transcriber.sampling_rate_hz} Hz, "
                 f"the stream {sampling_rate_hz} Hz; give files of one rate."
             )
         self._transcriber = transcriber
-        self._rate_hz = sampling_rate_hz
+        self._rate_hz, self._search = sampling_rate_hz, search
         self.reset()
 
     def reset(self, samples=(), lead_samples=0):
@@ -66,7 +67,7 @@ class SecondPass:
             start_s: float, when the segment began, without its lead.
         """
         lead_s = self.lead_samples / self._rate_hz
-        heard = self._transcriber.transcribe(self.samples)
+        heard = self._transcriber.transcribe(self.samples, search=self._search)
         return heard.moved(start_s - lead_s)
 
     def next_segment(self, silent_s):

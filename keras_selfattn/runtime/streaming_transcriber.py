@@ -24,9 +24,8 @@ from keras_selfattn.runtime.second_pass import (
 from keras_selfattn.runtime.second_pass import SecondPass
 from keras_selfattn.runtime.transcriber import (
     Transcriber,
-    Transcript,
-    geometric_mean,
-    read_emissions,
+    join_pieces,
+    read_piece,
 )
 
 REQUIRED = ("sampling_rate_hz", "vocabulary", "frame_seconds", "stream")
@@ -61,6 +60,9 @@ class StreamingTranscriber:
         second_pass: bool, hear each ended segment again by the file's
             `transcribe`; or a Transcriber of the same sampling rate, to do so.
             Segments are then 20 seconds long at most.
+        search: `SpeechSearch`, or None for the best token of each frame. A
+            beam takes frames as they come; a grammar answers when a segment
+            has ended, and until then `text` is that of the best tokens.
 
     Raises:
         ModelError: not a file of `task.export`, or of a recogniser whose
@@ -84,6 +86,7 @@ class StreamingTranscriber:
         num_threads=1,
         endpoint_seconds=1.0,
         second_pass=False,
+        search=None,
     ):
         if endpoint_seconds is not None and not endpoint_seconds > 0:
             raise ValueError(
@@ -102,6 +105,7 @@ class StreamingTranscriber:
         self.chunk_seconds = self.chunk_samples / self.sampling_rate_hz
         self.latency_ms = float(about["latency_ms"])
         self.endpoint_seconds = endpoint_seconds
+        self.search = search
         self._chunk_frames = int(about["chunk_frames"])
         self._shapes = about["states"]
         self._longest_s = about["longest_segment_seconds"]
@@ -130,7 +134,9 @@ class StreamingTranscriber:
         if second_pass:
             if second_pass is True:
                 second_pass = Transcriber(self.path, num_threads)
-            self._second = SecondPass(second_pass, self.sampling_rate_hz)
+            self._second = SecondPass(
+                second_pass, self.sampling_rate_hz, search
+            )
         self.reset()
         self._try_out()
 
@@ -149,6 +155,9 @@ class StreamingTranscriber:
     @property
     def text(self):
         """The text of the segment that is being spoken."""
+        text = None if self._piece is None else self._piece.text
+        if text is not None:
+            return text
         return detokenize(self._ids[self._ids > 0], self.vocabulary).strip()
 
     def feed(self, samples, sampling_rate_hz=None):
@@ -202,19 +211,15 @@ class StreamingTranscriber:
         self._end_segment()
         self._finished = True
         segments = self.take_segments()
-        tokens = [token for segment in segments for token in segment.tokens]
         duration_s = sum(segment.duration_s for segment in segments)
         computed_s = sum(
             segment.duration_s * segment.real_time_factor
             for segment in segments
         )
-        return Transcript(
-            text=" ".join(segment.text for segment in segments),
-            words=[word for segment in segments for word in segment.words],
-            tokens=tokens,
-            confidence=geometric_mean([t["confidence"] for t in tokens]),
-            duration_s=duration_s,
-            real_time_factor=computed_s / duration_s if duration_s else 0.0,
+        return join_pieces(
+            [vars(segment) for segment in segments],
+            duration_s,
+            computed_s / duration_s if duration_s else 0.0,
         )
 
     def snapshot(self):
@@ -287,6 +292,8 @@ class StreamingTranscriber:
         self._waiting = np.array(snapshot["waiting"])
         self._ids = np.array(snapshot["token_ids"])
         self._scores = np.array(snapshot["log_probabilities"])
+        if self._piece is not None:
+            self._piece.feed(self._scores)
         counts = (int(count) for count in snapshot["counts"])
         (
             self._frames,
@@ -347,6 +354,8 @@ class StreamingTranscriber:
         valid = -(-len(samples) // hop)
         self._ids = np.concatenate([self._ids, ids[:valid]])
         self._scores = np.concatenate([self._scores, scores[:valid]])
+        if self._piece is not None:
+            self._piece.feed(scores[:valid])
         self._frames += valid
         self._num_samples += len(samples)
         if self._second is not None:
@@ -380,11 +389,16 @@ class StreamingTranscriber:
         self._first_frame = self._frames
         self._silent_frames = 0
         self._computed_s = 0.0
+        self._piece = None
+        if self.search is not None:
+            self._piece = self.search.begin(self.vocabulary, self.frame_seconds)
 
     def _end_segment(self):
         if self.text:
             heard = self._heard()
-            if heard.text:  # a second pass may hear that nothing was said
+            # A second pass may hear that nothing was said; that a grammar does
+            # not know what was said is told.
+            if heard.text or heard.command:
                 self._segments.append(heard)
         if self._second is not None:
             self._second.next_segment(self._silent_frames * self.frame_seconds)
@@ -398,26 +412,19 @@ class StreamingTranscriber:
         started = time.perf_counter()
         start_s = self._first_frame * self.frame_seconds
         if self._second is not None:
-            heard = self._second.read(start_s)
-            text, words, tokens = heard.text, heard.words, heard.tokens
+            piece = vars(self._second.read(start_s))
         else:
-            text, words, tokens = read_emissions(
+            piece = read_piece(
                 self._ids,
                 self._scores,
                 self.vocabulary,
                 self.frame_seconds,
                 start_s,
+                self._piece,
             )
         computed_s = self._computed_s + time.perf_counter() - started
         duration_s = self._num_samples / self.sampling_rate_hz - start_s
-        return Transcript(
-            text=text,
-            words=words,
-            tokens=tokens,
-            confidence=geometric_mean([t["confidence"] for t in tokens]),
-            duration_s=duration_s,
-            real_time_factor=computed_s / duration_s,
-        )
+        return join_pieces([piece], duration_s, computed_s / duration_s)
 
     def _try_out(self):
         """Run a chunk of silence: what the file lacks shows here."""

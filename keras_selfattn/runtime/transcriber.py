@@ -6,7 +6,7 @@ Shapes: `L` samples, `T` output frames, `V` vocabulary entries (0 = blank).
 import json
 import math
 import time
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 
 import numpy as np
 
@@ -48,6 +48,9 @@ class Transcript:
         duration_s: length of the audio in seconds.
         real_time_factor: seconds of computing for each second of audio (reading
             the file is not counted); below 1 is faster than speech.
+        alternatives: list of `{"text", "score"}`, best first, for each piece
+            in turn; of a `SpeechSearch` only.
+        command: `{"accepted", "slots", "score"}` of a grammar, else None.
     """
 
     text: str
@@ -56,6 +59,8 @@ class Transcript:
     confidence: float
     duration_s: float
     real_time_factor: float
+    alternatives: list = field(default_factory=list)
+    command: dict | None = None
 
     @property
     def token_ids(self):
@@ -76,9 +81,16 @@ class Transcript:
         )
 
     def to_dict(self, file=None):
-        """Return plain values ready for JSON; `file` is put first if given."""
+        """Return plain values ready for JSON; `file` is put first if given.
+
+        `alternatives` and `command` are there where a search gave them.
+        """
         head = {} if file is None else {"file": str(file)}
-        return head | asdict(self)
+        values = head | asdict(self)
+        for name in ("alternatives", "command"):
+            if not values[name]:
+                del values[name]
+        return values
 
     def json(self, file=None):
         """Return `to_dict(file)` as one line of ASCII JSON."""
@@ -129,7 +141,7 @@ class Transcriber:
         )
         self._try_out()
 
-    def transcribe(self, x, progress=None):
+    def transcribe(self, x, progress=None, search=None):
         """Return the `Transcript` of one recording.
 
         Args:
@@ -137,6 +149,8 @@ class Transcriber:
                 or float samples `(L,)` at `sampling_rate_hz`.
             progress: called with (seconds done, seconds in all) after each
                 piece of at most 20 seconds; None for no calls.
+            search: `SpeechSearch`, or None for the best token of each frame.
+                `command` is then that of the last piece.
 
         Raises:
             AudioError: the audio cannot be read, is empty, or is not finite.
@@ -148,23 +162,27 @@ class Transcriber:
             samples = check_samples(x, rate)  # (L,)
         duration_s = len(samples) / rate
         started = time.perf_counter()
-        texts, words, tokens = [], [], []
+        pieces = []
         for start, stop in split_at_silence(samples, rate, MAX_PIECE_SECONDS):
-            piece = self._transcribe_piece(samples[start:stop], start / rate)
-            texts.append(piece[0])
-            words += piece[1]
-            tokens += piece[2]
+            emitted, scores = self.emissions(samples[start:stop])
+            piece = None
+            if search is not None:
+                piece = search.begin(self.vocabulary, self.frame_seconds)
+                piece.feed(scores)
+            pieces.append(
+                read_piece(
+                    emitted,
+                    scores,
+                    self.vocabulary,
+                    self.frame_seconds,
+                    start / rate,
+                    piece,
+                )
+            )
             if progress is not None:
                 progress(stop / rate, duration_s)
         elapsed = time.perf_counter() - started
-        return Transcript(
-            text=" ".join(text for text in texts if text),
-            words=words,
-            tokens=tokens,
-            confidence=geometric_mean([t["confidence"] for t in tokens]),
-            duration_s=duration_s,
-            real_time_factor=elapsed / duration_s,
-        )
+        return join_pieces(pieces, duration_s, elapsed / duration_s)
 
     def emissions(self, samples):
         """Run the file once and return its two outputs, without batch axis.
@@ -196,21 +214,16 @@ class Transcriber:
                 f"{expected[1]} by the vocabulary in its metadata."
             )
 
-    def _transcribe_piece(self, samples, offset_s):
-        emitted, log_probabilities = self.emissions(samples)
-        return read_emissions(
-            emitted,
-            log_probabilities,
-            self.vocabulary,
-            self.frame_seconds,
-            offset_s,
-        )
 
-
-def read_emissions(
-    emitted, log_probabilities, vocabulary, frame_seconds, offset_s=0.0
+def read_piece(
+    emitted,
+    log_probabilities,
+    vocabulary,
+    frame_seconds,
+    offset_s=0.0,
+    search=None,
 ):
-    """Text, words and tokens of what a file emits, as a `Transcript` has them.
+    """What is in one piece of speech, as a dict of a `Transcript`'s parts.
 
     Args:
         emitted: int32 `(T,)`, each token at the frame where it starts.
@@ -218,10 +231,20 @@ def read_emissions(
         vocabulary: list of str.
         frame_seconds: float.
         offset_s: float, when the first frame is.
+        search: what `SpeechSearch.begin` gave and was fed these frames, or
+            None; it has the last word on `emitted`.
     """
-    words = words_with_times(
-        emitted, log_probabilities, vocabulary, frame_seconds
-    )
+    alternatives, command = [], None
+    if search is None:
+        words = words_with_times(
+            emitted, log_probabilities, vocabulary, frame_seconds
+        )
+        ids = [int(token) for token in emitted[emitted > 0]]
+        text = detokenize(ids, vocabulary).strip()
+    else:
+        found = search.finish()
+        emitted, words, text = found.frames, found.words, found.text
+        alternatives, command = found.alternatives, found.command
     for word in words:
         for edge in ("start_s", "end_s"):
             word[edge] = round(word[edge] + offset_s, 3)
@@ -236,8 +259,35 @@ def read_emissions(
         }
         for frame in np.flatnonzero(emitted).tolist()
     ]
-    text = detokenize([t["id"] for t in tokens], vocabulary).strip()
-    return text, words, tokens
+    return {
+        "text": text,
+        "words": words,
+        "tokens": tokens,
+        "alternatives": alternatives,
+        "command": command,
+    }
+
+
+def join_pieces(pieces, duration_s, real_time_factor):
+    """The `Transcript` of pieces in their order.
+
+    Args:
+        pieces: list of dicts as from `read_piece`.
+        duration_s, real_time_factor: floats, see `Transcript`.
+    """
+    whole = {
+        name: [value for piece in pieces for value in piece[name]]
+        for name in ("words", "tokens", "alternatives")
+    }
+    commands = [piece["command"] for piece in pieces if piece["command"]]
+    return Transcript(
+        text=" ".join(piece["text"] for piece in pieces if piece["text"]),
+        confidence=geometric_mean([t["confidence"] for t in whole["tokens"]]),
+        duration_s=duration_s,
+        real_time_factor=real_time_factor,
+        command=commands[-1] if commands else None,
+        **whole,
+    )
 
 
 def geometric_mean(values):

@@ -64,7 +64,7 @@ def test_writes_the_figures_between_the_markers_only(report, checkout):
     text = (checkout / "README.md").read_text(encoding="utf8")
     row = (
         "| `small` | `model.tflite` | speechocean762 test | 1,260 | 8,000 "
-        "| 52.3 | 25.7 |"
+        "| best tokens | 52.3 | 25.7 |"
     )
     assert row in text
     assert RESULT["command"] in text
@@ -108,6 +108,65 @@ def test_a_result_that_lacks_a_key_is_named(report, checkout):
     )
     with pytest.raises(report.ReportError, match="words"):
         report.stale_files(checkout)
+
+
+def test_with_a_language_model_is_a_row_of_its_own(report, checkout):
+    searched = {**RESULT, "beam": 16, "wer": 0.35}
+    (checkout / "zoo/asr/small/metrics.json").write_text(
+        json.dumps({"results": [RESULT, searched]})
+    )
+    run(report, "--root", checkout)
+    text = (checkout / "README.md").read_text(encoding="utf8")
+    assert "| best tokens | 52.3 |" in text
+    assert "| language model | 35.0 |" in text
+
+
+def test_commands_stand_beside_published_averages(report):
+    def condition(level, share):
+        rows = ("written", "other recordings", "same recordings")
+        return {"snr_db": level, **dict.fromkeys(rows, share)}
+
+    result = {
+        "data": "orders:dev",
+        "recordings": 200,
+        "conditions": [
+            condition(None, 0.95),
+            condition(24, 0.9),
+            condition(6, 0.7),
+        ],
+        "other_speech": {
+            "data": "others:dev",
+            "recordings": 50,
+            "taken_for_commands": 0.02,
+        },
+        "command": "python measure.py",
+    }
+    peers = [{"system": "Peer", "acceptance": 0.976, "source": "published"}]
+    text = report.render_commands(result, peers)
+    assert "| system | clean | 24 dB | 6 dB | mean of noisy |" in text
+    assert "| 95.0 | 90.0 | 70.0 | 80.0 |" in text
+    assert "| Peer (published) |  |  |  | 97.6 |" in text
+    assert "2.0 % of 50 sentences" in text and "python measure.py" in text
+    assert "not been measured" in report.render_commands(None, peers)
+
+
+def test_wake_words_show_misses_and_threshold(report):
+    found = {
+        "recordings": 40,
+        "misses": 3,
+        "false_alarms": 2,
+        "threshold": -0.333,
+    }
+    result = {
+        "hours": 2.5,
+        "other": ["others:dev"],
+        "words": {"jarvis": found},
+        "command": "python measure.py",
+    }
+    text = report.render_wake_words(result)
+    assert "| jarvis | 40 | 3 | 7.5 | 2 | -0.33 |" in text
+    assert "2.50 hours of others:dev" in text
+    assert "not been measured" in report.render_wake_words(None)
 
 
 @pytest.mark.parametrize(
