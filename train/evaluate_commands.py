@@ -13,8 +13,8 @@ Three rows, because there is no other part of these recordings to learn from:
 words as they are written; with spellings in which the recogniser hears them
 (`train/heard_spellings.py`), chosen on the other four fifths of the recordings;
 and with those chosen on the very recordings that are measured, which is what
-`examples/coffee.spellings` has, and an upper bound. Spellings come from clean
-recordings only. Names of speakers are not given, so that one speaker may be in
+`examples/coffee.spellings` has, and an upper bound (clean only). Spellings
+come from clean recordings only. Names of speakers are not given, so that one speaker may be in
 several fifths.
 
 The figures go to benchmarks/results/commands.json (`--update`), from which
@@ -29,7 +29,7 @@ from typing import Annotated
 import numpy as np
 import typer
 from evaluation import PresetOption, user_errors, wide_console
-from heard_spellings import choose_all, collect
+from heard_spellings import choose_all, collect, to_text
 from kept_emissions import hear
 from preset_metrics import EvaluationError, find_source
 from rich.table import Table
@@ -87,20 +87,20 @@ def accepted(search, frames: list, slots: list[dict], numbers) -> list[int]:
     return found
 
 
-def searches(grammar, vocabulary, recordings, most: int, least_gain: float):
+def searches(grammar, vocabulary, collected, count, most, least_gain):
     """Returns each row's searches, with the recordings each one is for.
 
     Args:
         grammar: jsgf.Grammar.
         vocabulary: list of str.
-        recordings: list of (text, log-probabilities), clean.
+        collected: as from `heard_spellings.collect`, of clean recordings.
+        count: int, how many recordings there are.
         most, least_gain: see `heard_spellings`.
 
     Returns:
         dict of row to a list of (GrammarSearch, list of numbers).
     """
-    collected = collect(recordings, vocabulary)
-    everything = list(range(len(recordings)))
+    everything = list(range(count))
 
     def search(among):
         spellings = choose_all(collected, most, least_gain, among)
@@ -109,8 +109,7 @@ def searches(grammar, vocabulary, recordings, most: int, least_gain: float):
     return {
         "written": [(GrammarSearch(grammar, vocabulary), everything)],
         "other recordings": [
-            (search(set(everything) - set(fold)), fold)
-            for fold in folds(len(recordings))
+            (search(set(everything) - set(fold)), fold) for fold in folds(count)
         ],
         "same recordings": [(search(set(everything)), everything)],
     }
@@ -137,6 +136,10 @@ def main(
         Path | None,
         typer.Option(help="Folder that keeps what the preset hears."),
     ] = None,
+    spellings_out: Annotated[
+        Path | None,
+        typer.Option("--spellings", help="Write those of all recordings here."),
+    ] = None,
     update: Annotated[
         bool, typer.Option("--update", help="Write the kept result.")
     ] = False,
@@ -149,8 +152,8 @@ def main(
                 "--limit and --snr."
             )
         result = measure(
-            data, preset, grammar, snr or [24, 21, 18, 15, 12, 9, 6], most,
-            least_gain, limit, emissions,
+            data, preset, grammar, snr or [24, 18, 12, 6], most,
+            least_gain, limit, emissions, spellings_out,
         )  # fmt: skip
         show(result)
         if update:
@@ -160,7 +163,7 @@ def main(
 
 
 def measure(
-    data, preset, grammar, levels, most, least_gain, limit, emissions
+    data, preset, grammar, levels, most, least_gain, limit, emissions, out
 ) -> dict:
     """Returns what commands.json holds."""
     source = find_source(preset)
@@ -186,10 +189,19 @@ def measure(
 
     clean = frames_at(None)
     texts = [example.text for example in examples]
+    collected = collect(list(zip(texts, clean)), transcriber.vocabulary)
+    if out is not None:
+        chosen = choose_all(collected, most, least_gain)
+        remark = (
+            f"How {preset} hears these words; chosen on {CORPUS}:{SPLIT} by "
+            "train/evaluate_commands.py."
+        )
+        write_atomically(out, to_text(chosen, remark))
     rows = searches(
         jsgf.read(grammar),
         transcriber.vocabulary,
-        list(zip(texts, clean)),
+        collected,
+        len(examples),
         most,
         least_gain,
     )
@@ -203,6 +215,7 @@ def measure(
             )
             / len(examples)
             for name, parts in rows.items()
+            if level is None or name != "same recordings"
         }
         conditions.append({"snr_db": level, **shares})
         typer.echo(json.dumps(conditions[-1]), err=True)
@@ -237,7 +250,10 @@ def show(result: dict) -> None:
     for condition in result["conditions"]:
         level = condition["snr_db"]
         label = "none" if level is None else f"{level} dB"
-        shares = [f"{100 * condition[name]:.1f}" for name in names]
+        shares = [
+            f"{100 * condition[name]:.1f}" if name in condition else ""
+            for name in names
+        ]
         table.add_row(label, *shares)
     console = wide_console()
     console.print(table)

@@ -20,9 +20,13 @@ def render_commands(result: dict | None, peers: list[dict]) -> str:
     header += ["mean of noisy"]
     rows = []
     for name, title in ROWS.items():
-        shares = [condition[name] for condition in result["conditions"]]
-        mean = sum(condition[name] for condition in noisy) / len(noisy)
-        rows.append([f"ours, {title}", *map(percent, [*shares, mean])])
+        cells = [
+            percent(condition[name]) if name in condition else ""
+            for condition in result["conditions"]
+        ]
+        shares = [condition[name] for condition in noisy if name in condition]
+        mean = percent(sum(shares) / len(shares)) if shares else ""
+        rows.append([f"ours, {title}", *cells, mean])
     for peer in peers:
         blanks = [""] * len(levels)
         mean = f"{100 * peer['acceptance']:.4g}"

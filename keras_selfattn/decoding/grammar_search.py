@@ -84,7 +84,7 @@ class GrammarSearch:
         added=0.0,
         garbage=2.0,
         grammar_weight=1.0,
-        word_bonus=0.0,
+        word_bonus=2.0,
         sure_blank=0.99,
     ):
         if not (0 <= other < 1 and 0 <= added < 1 and garbage >= 0):

@@ -42,7 +42,8 @@ def test_all_slots_must_be_right_and_no_others(script):
 
 def test_each_recording_is_measured_once_in_each_row(script):
     recordings = [(text, written(heard)) for text, heard in SAID]
-    rows = script.searches(GRAMMAR, LETTERS, recordings, 5, 0.5)
+    collected = script.collect(recordings, LETTERS)
+    rows = script.searches(GRAMMAR, LETTERS, collected, 6, 5, 0.5)
     assert list(rows) == ["written", "other recordings", "same recordings"]
     for parts in rows.values():
         measured = [number for _, numbers in parts for number in numbers]
@@ -74,12 +75,12 @@ def test_slots_are_read_from_the_manifest(script, tmp_path):
 
 
 def test_the_table_is_printed(script, capsys):
-    shares = dict.fromkeys(("written", "same recordings"), 0.5)
+    shares = {"written": 0.5}
     script.show(
         {
             "data": "x:dev",
             "conditions": [
-                {"snr_db": None, **shares},
+                {"snr_db": None, **shares, "same recordings": 0.75},
                 {"snr_db": 6, **shares},
             ],
             "other_speech": {
@@ -90,5 +91,7 @@ def test_the_table_is_printed(script, capsys):
         }
     )
     text = capsys.readouterr().out
-    assert "none" in text and "6 dB" in text and "50.0" in text
+    assert (
+        "none" in text and "6 dB" in text and "50.0" in text and "75.0" in text
+    )
     assert "25.0 % of 4 sentences of y:dev" in text

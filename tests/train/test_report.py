@@ -123,7 +123,8 @@ def test_with_a_language_model_is_a_row_of_its_own(report, checkout):
 
 def test_commands_stand_beside_published_averages(report):
     def condition(level, share):
-        rows = ("written", "other recordings", "same recordings")
+        rows = ["written", "other recordings"]
+        rows += ["same recordings"] * (level is None)
         return {"snr_db": level, **dict.fromkeys(rows, share)}
 
     result = {
@@ -145,6 +146,7 @@ def test_commands_stand_beside_published_averages(report):
     text = report.render_commands(result, peers)
     assert "| system | clean | 24 dB | 6 dB | mean of noisy |" in text
     assert "| 95.0 | 90.0 | 70.0 | 80.0 |" in text
+    assert "on these recordings | 95.0 |  |  |  |" in text
     assert "| Peer (published) |  |  |  | 97.6 |" in text
     assert "2.0 % of 50 sentences" in text and "python measure.py" in text
     assert "not been measured" in report.render_commands(None, peers)
