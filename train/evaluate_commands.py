@@ -11,11 +11,11 @@ for each recording, seeded by its number.
 
 Three rows, because there is no other part of these recordings to learn from:
 words as they are written; with spellings in which the recogniser hears them
-(`train/heard_spellings.py`), chosen on the other four fifths of the recordings;
-and with those chosen on the very recordings that are measured, which is what
-`examples/coffee.spellings` has, and an upper bound (clean only). Spellings
-come from clean recordings only. Names of speakers are not given, so that one speaker may be in
-several fifths.
+(`train/heard_spellings.py`), chosen on the other four fifths of the
+recordings; and, clean only, with those chosen on the very recordings that are
+measured, which is what `examples/coffee.spellings` has, and an upper bound.
+Spellings come from clean recordings only. Names of speakers are not given, so
+that one speaker may be in several fifths.
 
 The figures go to benchmarks/results/commands.json (`--update`), from which
 `train/report.py` makes the table.
