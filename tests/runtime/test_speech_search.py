@@ -1,11 +1,13 @@
 """`SpeechSearch`: one object for whole recordings and for streams."""
 
 import json
+import math
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from keras_selfattn import zoo
 from keras_selfattn.decoding import jsgf, kneser_ney, ngram_file
 from keras_selfattn.preprocessing.audio import read_audio
 from keras_selfattn.runtime import (
@@ -177,6 +179,18 @@ def test_a_grammar_answers_at_each_segments_end():
     assert third.words[0]["start_s"] > first.words[-1]["end_s"] + 2
 
 
+def test_a_second_pass_searches_too():
+    search = SpeechSearch(grammar=["abc", "cab bac"])
+    stream = StreamingTranscriber(STREAM, second_pass=True, search=search)
+    silence = np.zeros(int(1.6 * RATE_HZ), "float32")
+    for text in ("abc", "bbbbbbbb"):
+        stream.feed(np.concatenate([spoken_tones(text), silence]))
+    first, second = stream.take_segments()
+    assert first.text == "abc" and first.command["accepted"]
+    assert first.alternatives[0]["text"] == "abc"
+    assert second.text == "" and second.command["accepted"] is False
+
+
 def test_a_snapshot_goes_on_with_its_search():
     samples = read_audio(STREAM / "sample.wav")
     stream = StreamingTranscriber(STREAM, search=SpeechSearch())
@@ -220,3 +234,21 @@ def test_the_language_model_of_a_preset(home, model):
     (folder / LANGUAGE_MODEL).write_bytes(b"unlisted")
     with pytest.raises(PresetError, match="lists no file"):
         preset_language_model(folder)
+
+
+def test_the_shipped_language_model_knows_english():
+    folder = zoo.resolve("asr")
+    model = ngram_file.open_model(preset_language_model(folder))
+    assert model.order == 3
+    sentence = "the girl is playing in the park".split()
+    assert model.sentence(sentence) > model.sentence(sentence[::-1]) + 10
+    total = sum(
+        math.exp(model.score(model.start, model.words[number])[0])
+        for number in range(len(model.words))
+        if model.words[number] != "<s>"
+    )
+    # Exactly one before each probability became one byte.
+    assert total == pytest.approx(1.0, abs=0.06)
+    search = SpeechSearch(language_model=model)
+    found = Transcriber(folder).transcribe(folder / "sample.wav", search=search)
+    assert found.text == " ".join(sentence)
