@@ -139,7 +139,7 @@ def main(
     wake_word: Annotated[str, typer.Option(help="Wake word.")] = "jarvis",
     threshold: Annotated[
         float, typer.Option(help="Lower hears more, and more falsely.")
-    ] = -0.5,
+    ] = -0.35,
     grammar: Annotated[Path, typer.Option(help="JSGF of the orders.")] = (
         HERE / "coffee.jsgf"
     ),
