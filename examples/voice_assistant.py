@@ -18,6 +18,7 @@ import typer
 
 from keras_selfattn import zoo
 from keras_selfattn.decoding import jsgf
+from keras_selfattn.decoding.ctc import collapse
 from keras_selfattn.decoding.grammar_search import GrammarSearch
 from keras_selfattn.decoding.keyword_spotter import KeywordSpotter
 from keras_selfattn.preprocessing.audio import read_audio
@@ -31,6 +32,7 @@ BLOCK_SECONDS = 0.1
 END_SECONDS = 0.6  # of quiet, after which an utterance is over
 LONGEST_SECONDS = 20.0
 AWAKE_SECONDS = 8.0  # how long an order is waited for
+FEWEST_LETTERS = 4  # below, nothing was said
 LOUDER = 2.5  # than the quietest second lately: that is speech
 
 
@@ -111,8 +113,9 @@ class Assistant:
             self._awake_until = ends_at + AWAKE_SECONDS
         elif ends_at - len(samples) / RATE_HZ > self._awake_until:
             return events
-        if not len(frames) or not frames.argmax(axis=1).any():
-            return events  # nothing but silence: the order comes next
+        letters, _ = collapse(frames.argmax(axis=1).astype("int32"))
+        if len(letters) < FEWEST_LETTERS:
+            return events  # the end of the wake word: the order comes next
         match = self._search.search(frames)
         if match is not None and match.score >= LEAST_SCORE:
             self._awake_until = 0.0

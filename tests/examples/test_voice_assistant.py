@@ -59,6 +59,7 @@ def test_an_order_in_one_breath(assistant, parrot):
 def test_an_order_follows_the_wake_word_soon_or_not_at_all(assistant, parrot):
     assert events(assistant, parrot, "brew a mocha", 2.0) == []
     assert [e for e, _ in events(assistant, parrot, "jarvis", 4.0)] == ["wake"]
+    assert [e for e, _ in events(assistant, parrot, "jarviss", 4.5)] == ["wake"]
     (order,) = events(assistant, parrot, "brew a mocha", 9.0)
     assert order[1].slots == {"coffeeDrink": "mocha"}
     assert events(assistant, parrot, "brew a mocha", 11.0) == []  # taken
