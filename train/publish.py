@@ -12,9 +12,10 @@
 
 The folder gets `preset.json`, `model.safetensors`, `model.tflite` and, for
 speech, `sample.wav`; `card.md` and `metrics.json` are written by hand and by
-`train/evaluate_*.py`. What is exported are the float16 weights that are kept,
-so that anyone can make the same file again. What the new file answers to the
-sample is the preset's reference, which `zoo.check` compares with.
+`train/evaluate_*.py`. What is exported are the float16 weights that are
+kept, so that anyone can make the same file again, as `export_preset.py` does.
+What the new file answers to the sample is the preset's reference, which
+`zoo.check` compares with.
 """
 
 import shutil

@@ -59,7 +59,8 @@ def export_litert(
 
     A translator's is `translate`, a whole greedy search: `source_ids`, int32
     `(1, S)`, in; `token_ids`, int32 `(1, L)`, padded with 0, out. Its parts
-    are `encode` and `decode_step`; see `tasks.translation_graph`.
+    are `translate_beam`, a whole beam search, which also takes `alpha`, and
+    `encode` and `decode_step`; see `tasks.translation_graph`.
 
     Args:
         task: a Task, on any backend.

@@ -112,7 +112,7 @@ def exported_module(task, dynamic_batch):
     module = Exported()
     traced = module.run.get_concrete_function(**specs)
     module.traced = {signature.name: traced}
-    for name, (function, inputs) in task.export_parts().items():
+    for name, (function, inputs) in task.export_parts(rows).items():
         specs = {
             key: tf.TensorSpec(shape, dtype, key)
             for key, (shape, dtype) in inputs.items()

@@ -15,6 +15,7 @@ from keras_selfattn.layers.choose_attention import (
 from keras_selfattn.layers.cross_attention import MultiHeadCrossAttention
 from keras_selfattn.layers.feed_forward import FeedForward
 from keras_selfattn.layers.normalization import make_norm
+from keras_selfattn.layers.row_attention import attend_context, attend_own
 
 # In the order in which they act; each has a norm and a dropout of its own.
 PARTS = ("attention", "cross_attention", "feed_forward")
@@ -201,6 +202,43 @@ class DecoderBlock(keras.layers.Layer):
                 x = norm(x + drop(branch(x), training=training))
         results = (x, *scores) if cache is None else (x, *scores, kept)
         return results if len(results) > 1 else x
+
+    def continue_rows(self, x, rows, cache, position, seen, source_bias):
+        """One token of each of several texts that go on from one source.
+
+        Args:
+            x: float `(B K, D)`.
+            rows: int, `K`, texts of each source.
+            cache: dict of "self" (of `K` places a token) and "context".
+            position: see `row_attention.attend_own`.
+            seen: likewise.
+            source_bias: see `row_attention.attend_context`.
+
+        Returns:
+            float `(B K, D)`, and the updated cache of "self".
+        """
+        kept = {}
+
+        def attend(x):
+            x, kept["self"] = attend_own(
+                self.attention, x, rows, cache["self"], position, seen
+            )
+            return x
+
+        def attend_source(x):
+            return attend_context(
+                self.cross_attention, x, rows, cache["context"], source_bias
+            )
+
+        for part, branch in zip(
+            PARTS, (attend, attend_source, self.feed_forward), strict=True
+        ):
+            norm = getattr(self, f"{part}_norm")
+            if self.norm_first:
+                x = x + branch(norm(x))
+            else:
+                x = norm(x + branch(x))
+        return x, kept["self"]
 
     def compute_output_spec(
         self,

@@ -5,6 +5,7 @@ dimension, `V` target vocabulary.
 """
 
 import keras
+from keras import ops
 
 from keras_selfattn.layers.attention_cache import empty_cache
 from keras_selfattn.layers.block_options import complete_block
@@ -265,6 +266,67 @@ class Transformer(keras.Model):
                 cache_index=cache_index,
             )
             updated.append(cache["self"])
+        logits = self._embeddings[1](self._normed(y, 1), reverse=True)
+        return logits, updated
+
+    def position_table(self, num_places):
+        """What is added to the embeddings of the first places, or None.
+
+        Returns:
+            float `(num_places, D)`, made once for `continue_rows`.
+        """
+        if self._added is None:
+            return None
+        blank = ops.zeros(
+            (1, num_places, self.hidden_dim),
+            dtype=self._embeddings[1].compute_dtype,
+        )
+        return self._added(blank, offset=0)[0]
+
+    def continue_rows(
+        self,
+        token_ids,
+        rows,
+        position,
+        seen,
+        caches,
+        context,
+        source_bias,
+        table=None,
+    ):
+        """`decode_step` for several texts of each source; see `row_attention`.
+
+        Args:
+            token_ids: int `(B K,)`, the token each text goes on with.
+            rows: int, `K`.
+            position: int scalar tensor, tokens before these.
+            seen: float `(B, 1, K, L K)`; see `row_attention.attend_own`.
+            caches: list of dicts of float `(B, N, L K, H)`.
+            context: list as `context_caches` gives.
+            source_bias: float `(B, 1, 1, S)`, added to the scores.
+            table: what `position_table` gives for `L` places or more.
+
+        Returns:
+            logits, float `(B K, V)`, and the updated caches.
+        """
+        y = self._embeddings[1](token_ids) * self.hidden_dim**0.5  # (R, D)
+        if table is not None:
+            zero = ops.zeros((), dtype="int32")
+            start = ops.stack([ops.cast(position, "int32"), zero])
+            y = y + ops.slice(table, start, (1, self.hidden_dim))
+        updated = []
+        for block, own, other in zip(
+            self._decoder_blocks, caches, context, strict=True
+        ):
+            y, own = block.continue_rows(
+                y,
+                rows,
+                {"self": own, "context": other},
+                position,
+                seen,
+                source_bias,
+            )
+            updated.append(own)
         logits = self._embeddings[1](self._normed(y, 1), reverse=True)
         return logits, updated
 

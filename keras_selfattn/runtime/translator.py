@@ -34,6 +34,7 @@ REQUIRED = (
 )
 # In a packed cache; see `tasks.translation_graph`.
 ROWS_AXIS, PLACES_AXIS = 1, 3
+LENGTH_MULTIPLE = 4  # of the sources that are given to the file
 CACHE_STEP = 16  # a cache is made longer by so many places when it is full
 
 
@@ -59,11 +60,13 @@ class Translation:
 class Translator:
     """Translates lines of text with an exported file.
 
-    It needs numpy and ai-edge-litert; no Keras. Greedy search runs inside the
-    file; a beam runs here, over the file's `encode` and `decode_step`. A line
-    that is too long is cut into sentences (if need be clauses, words), which
-    are translated one by one and joined with blanks. One object serves one
-    thread.
+    It needs numpy and ai-edge-litert; no Keras. Greedy search and the beam
+    that the file was exported with (4; `metadata["beam"]`) run inside the
+    file. Other beams, `no_repeat_ngram`, and all beams of a file without the
+    signature `translate_beam`, are searched here, over its `encode` and
+    `decode_step`, several times slower. A line that is too long is cut into
+    sentences (if need be clauses, words), which are translated one by one
+    and joined with blanks. One object serves one thread.
 
     Args:
         source: str or path of a .tflite file that `task.export` wrote, or of a
@@ -91,7 +94,7 @@ class Translator:
         self._greedy = self._opened(
             self.metadata["signature"], ["source_ids"], ["token_ids"]
         )
-        self._parts = None
+        self._beam = self._parts = None
 
     def _built_tokenizer(self, name):
         try:
@@ -127,16 +130,41 @@ class Translator:
         written = []
         for row in rows:
             source = np.array(row, "int32")
-            if beam == 1 and not no_repeat_ngram:
-                ids = self._greedy.run(source_ids=source)["token_ids"]
-                written.append((ids[ids != PAD_ID], 0.0))
-            else:
+            if beam not in (1, self.metadata.get("beam")) or no_repeat_ngram:
                 written.append(
                     self._search(source, beam, alpha, no_repeat_ngram)
                 )
+            else:
+                written.append(self._search_inside(source, beam, alpha))
         (found,) = join_pieces(1, owners, written, self._writer)
         seconds = time.perf_counter() - started
         return Translation(found["text"], found["token_ids"], seconds)
+
+    def _search_inside(self, source, beam, alpha):
+        """The search of the file itself: token ids, and their score."""
+        # The interpreter plans its memory anew for each length: take few.
+        more = -len(source) % LENGTH_MULTIPLE
+        if len(source) + more <= self.metadata["max_source_tokens"]:
+            source = np.pad(source, (0, more), constant_values=PAD_ID)
+        sources = source[np.newaxis]
+        if beam == 1:
+            found = self._greedy.run_rows(source_ids=sources)
+            score = 0.0
+        else:
+            if alpha < 0:
+                raise ValueError(f"alpha={alpha}; expected alpha >= 0.")
+            if self._beam is None:
+                self._beam = self._opened(
+                    "translate_beam",
+                    ["source_ids", "alpha"],
+                    ["token_ids", "scores"],
+                )
+            found = self._beam.run_rows(
+                source_ids=sources, alpha=np.array(alpha, "float32")
+            )
+            score = float(found["scores"][0])
+        ids = found["token_ids"][0]
+        return ids[ids != PAD_ID], score
 
     def _search(self, source, beam, alpha, no_repeat_ngram):
         if self._parts is None:

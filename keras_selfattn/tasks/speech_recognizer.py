@@ -376,7 +376,7 @@ class SpeechRecognizer(Task):
             float_layers=("frontend",),
         )
 
-    def export_parts(self):
+    def export_parts(self, rows=None):
         """`stream`, where the encoder streams; see `streaming_graph`."""
         if self.encoder.streaming is None:
             return {}

@@ -128,8 +128,11 @@ class Task(keras.Model):
     def from_config(cls, config, custom_objects=None):
         return cls(**config)
 
-    def export_parts(self):
+    def export_parts(self, rows=None):
         """Signatures beside `export_signature`: none, unless overridden.
+
+        Args:
+            rows: int, rows of a batch where the file fixes them, or None.
 
         Returns:
             dict of name to (function of tensors by name that gives a dict of

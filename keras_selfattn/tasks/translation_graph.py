@@ -10,6 +10,11 @@ Shapes: `B` sources, `S` source tokens, `L` places of the caches, `N` heads,
 import numpy as np
 from keras import ops
 
+from keras_selfattn.decoding.search_in_graph import (
+    HIDDEN,
+    beam_in_graph,
+    greedy_in_graph,
+)
 from keras_selfattn.export.signature import PartCheck, Signature
 from keras_selfattn.preprocessing.translation_text import (
     BOS_ID,
@@ -60,50 +65,102 @@ def greedy_ids(transformer, source_ids, max_length, banned_ids):
     Args:
         transformer: Transformer.
         source_ids: int32 `(B, S)`, padded with 0.
-        max_length: int, `L`; a row stops at twice its source and ten, too.
+        max_length: int; a row stops at twice its source and ten, too.
         banned_ids: ints never written.
 
     Returns:
-        int32 `(B, L)`: the tokens without the end, then 0.
+        int32 `(B, L)`, `L = 2 S + 10`: the tokens without the end, then 0.
+    """
+    step, state, blank, limits = _ready(transformer, source_ids, 1, max_length)
+    return greedy_in_graph(
+        step,
+        state,
+        blank,
+        limits,
+        _target_size(transformer),
+        BOS_ID,
+        EOS_ID,
+        banned_ids,
+    )
+
+
+def beam_ids(transformer, source_ids, beam_size, alpha, max_length, banned_ids):
+    """The whole beam search, likewise.
+
+    Args:
+        beam_size: int.
+        alpha: float scalar or `(B,)`, length penalty; see `beam_search`.
+        transformer, source_ids, max_length, banned_ids: see `greedy_ids`.
+
+    Returns:
+        as `greedy_ids`, and float32 `(B,)`, the scores.
+    """
+    step, state, blank, limits = _ready(
+        transformer, source_ids, beam_size, max_length
+    )
+    return beam_in_graph(
+        step,
+        state,
+        blank,
+        limits,
+        beam_size,
+        _target_size(transformer),
+        BOS_ID,
+        EOS_ID,
+        alpha,
+        banned_ids,
+    )
+
+
+def _target_size(transformer):
+    return transformer.target_vocabulary_size or transformer.vocabulary_size
+
+
+def _ready(transformer, source_ids, beam_size, max_length):
+    """Sources as a step for `decoding.search_in_graph`, before its first.
+
+    Returns:
+        step, state, blank, limits: as the search takes them.
     """
     mask = ops.not_equal(source_ids, PAD_ID)
     context = transformer.context_caches(transformer.encode(source_ids, mask))
-    batch = ops.shape(source_ids)[0]
-    limits = 2 * ops.sum(ops.cast(mask, "int32"), axis=1) + 10  # (B,)
-    limits = ops.minimum(limits, max_length)
-    size = transformer.target_vocabulary_size or transformer.vocabulary_size
-    never = np.zeros((1, size), "float32")
-    never[:, list(banned_ids)] = -1e9
-    never = ops.convert_to_tensor(never)
-    places = ops.expand_dims(ops.arange(max_length, dtype="int32"), 0)
+    tokens = ops.sum(ops.cast(mask, "int32"), axis=1)  # (B,)
+    limits = ops.minimum(2 * tokens + 10, max_length)
+    limits = limits * ops.cast(tokens > 0, "int32")
+    source_bias = ops.where(mask, 0.0, HIDDEN)  # (B, S)
+    source_bias = ops.expand_dims(ops.expand_dims(source_bias, 1), 1)
+    # Twice a tensor of the source's length and ten, not zeros of a computed
+    # shape: so an interpreter knows all shapes before it runs.
+    blank = _twice_and_ten(ops.zeros_like(source_ids), 1, 1)
+    caches = [
+        {
+            name: _twice_and_ten(ops.zeros_like(cache[name]), 2, beam_size)
+            for name in ("key", "value")
+        }
+        for cache in context
+    ]
+    table = transformer.position_table(max_length)
 
-    def goes_on(position, last, running, written, caches):
-        return ops.any(running)
-
-    def write_one(position, last, running, written, caches):
-        logits, caches = transformer.decode_step(
-            ops.expand_dims(last, 1), position, caches, context, mask
+    def step(token_ids, position, seen, caches):
+        return transformer.continue_rows(
+            token_ids,
+            beam_size,
+            position,
+            seen,
+            caches,
+            context,
+            source_bias,
+            table,
         )
-        scores = ops.add(ops.cast(logits[:, 0], "float32"), never)
-        # Not argmax, which converts to no built-in operator.
-        best = ops.cast(ops.top_k(scores, 1)[1][:, 0], "int32")
-        running = ops.logical_and(running, best != EOS_ID)
-        token = ops.where(running, best, ops.zeros_like(best))
-        written = ops.where(
-            places == position, ops.expand_dims(token, 1), written
-        )
-        running = ops.logical_and(running, position + 1 < limits)
-        return position + 1, best, running, written, caches
 
-    ones = ops.ones((batch,), dtype="int32")
-    start = (
-        ops.zeros((), dtype="int32"),
-        BOS_ID * ones,
-        ones > 0,
-        ops.zeros((batch, max_length), dtype="int32"),
-        transformer.self_caches(batch, max_length),
-    )
-    return ops.while_loop(goes_on, write_one, start)[3]
+    return step, caches, blank, limits
+
+
+def _twice_and_ten(x, axis, times):
+    """Zeros of `times (2 S + 10)` places, from zeros of `S` along an axis."""
+    repeats, more = [1] * len(x.shape), [(0, 0)] * len(x.shape)
+    repeats[axis], more[axis] = 2 * times, (0, 10 * times)
+    return ops.pad(ops.tile(x, repeats), more)
 
 
 def cache_shape(transformer, rows, places):

@@ -4,12 +4,14 @@ Shapes: `B` batch, `S` source tokens, `T` target tokens, `N` heads,
 `V` target vocabulary.
 """
 
+from dataclasses import replace
+
 import keras
 import numpy as np
 from keras import ops
 
 from keras_selfattn.decoding.beam_search import beam_search
-from keras_selfattn.export.signature import Signature
+from keras_selfattn.export.signature import PartCheck, Signature
 from keras_selfattn.losses.cross_entropy import smoothed_cross_entropy
 from keras_selfattn.models.transformer import Transformer
 from keras_selfattn.preprocessing.tokenizers import tokenizer_from_config
@@ -24,14 +26,17 @@ from keras_selfattn.preprocessing.translation_text import (
     target_ids,
 )
 from keras_selfattn.tasks.cached_decoding import CachedDecoder
+from keras_selfattn.tasks.compiled_search import CompiledSearch
 from keras_selfattn.tasks.task import Task, from_config, to_config
 from keras_selfattn.tasks.translation_graph import (
+    beam_ids,
     cache_shape,
     check,
     greedy_ids,
     parts,
 )
 
+BEAM, ALPHA = 4, 1.0  # usual; this beam is searched inside an exported file
 LENGTH_MULTIPLE = 16  # of padded sources and caches: few shapes to compile
 
 
@@ -127,6 +132,7 @@ class Translator(Task):
         self.max_source_tokens = max_source_tokens
         self.max_target_tokens = max_target_tokens
         self._decoder = None
+        self._searches = {}  # beam to CompiledSearch
 
     def task_config(self):
         return {
@@ -162,7 +168,7 @@ class Translator(Task):
             tokens = tokens * weight
         return ops.sum(costs * tokens) / ops.maximum(ops.sum(tokens), 1.0)
 
-    def write(self, rows, beam=4, alpha=1.0, no_repeat_ngram=0):
+    def write(self, rows, beam=BEAM, alpha=ALPHA, no_repeat_ngram=0):
         """Translates token ids.
 
         Args:
@@ -174,24 +180,40 @@ class Translator(Task):
         Returns:
             list of (int32 array of target ids without the end, score).
         """
-        if self._decoder is None:
-            self._decoder = CachedDecoder(self.transformer)
+        if beam < 1 or alpha < 0:
+            raise ValueError(
+                f"beam={beam}, alpha={alpha}; expected beam >= 1 (1 is "
+                "greedy) and alpha >= 0."
+            )
         width = _round_up(max(map(len, rows)), LENGTH_MULTIPLE)
         width = min(width, self.transformer.max_sequence_length or width)
-        # A power of two, so few shapes: what is filled in ends at once.
+        # A power of two, so few shapes: what is filled in is done at once.
         count = 1 << (len(rows) - 1).bit_length()
         ids = np.full((count, width), PAD_ID, "int32")
-        ids[:, 0] = EOS_ID
         for row, tokens in enumerate(rows):
             ids[row, : len(tokens)] = tokens
-        limits = np.ones(count, "int64")
+        if no_repeat_ngram:
+            found = self._search(ids, rows, beam, alpha, no_repeat_ngram)
+        else:
+            if beam not in self._searches:
+                self._searches[beam] = CompiledSearch(
+                    self.transformer, beam, self._places, self._banned_ids
+                )
+            found = self._searches[beam].write(ids, alpha)
+        return found[: len(rows)]
+
+    def _search(self, ids, rows, beam, alpha, no_repeat_ngram):
+        """As `write`, searched outside of the compiled step."""
+        if self._decoder is None:
+            self._decoder = CachedDecoder(self.transformer)
+        limits = np.ones(len(ids), "int64")
         limits[: len(rows)] = [self._longest(len(row)) for row in rows]
         places = _round_up(int(limits.max()), LENGTH_MULTIPLE)
         state = self._decoder.start(ids, beam, places)
         results = beam_search(
             self._decoder.step,
             state,
-            count,
+            len(ids),
             beam,
             limits,
             BOS_ID,
@@ -200,7 +222,7 @@ class Translator(Task):
             banned_ids=self._banned_ids,
             no_repeat_ngram=no_repeat_ngram,
         )
-        return [result[0] for result in results[: len(rows)]]
+        return [result[0] for result in results]
 
     @property
     def _banned_ids(self):
@@ -224,8 +246,8 @@ class Translator(Task):
     def translate(
         self,
         texts,
-        beam=4,
-        alpha=1.0,
+        beam=BEAM,
+        alpha=ALPHA,
         no_repeat_ngram=0,
         details=False,
         batch_size=32,
@@ -308,17 +330,53 @@ class Translator(Task):
             decisions="token_ids",
         )
 
-    def export_parts(self):
-        """`encode` and `decode_step`, for a search of one's own."""
-        return parts(self.transformer)
+    def export_parts(self, rows=None):
+        """A beam search, and `encode` and `decode_step` for one's own."""
+
+        def translate_beam(source_ids, alpha):
+            ids, scores = beam_ids(
+                self.transformer,
+                source_ids,
+                BEAM,
+                alpha,
+                self._places,
+                self._banned_ids,
+            )
+            return {"token_ids": ids, "scores": scores}
+
+        inputs = {
+            "source_ids": ([rows, None], "int32"),
+            "alpha": ([], "float32"),
+        }
+        return {
+            "translate_beam": (translate_beam, inputs),
+            **parts(self.transformer),
+        }
 
     def export_part_checks(self):
-        """A greedy translation, step by step."""
+        """A greedy translation, step by step, and some by the beam."""
         source = self.typical_input()[0]["source_ids"]
         ((target, _),) = self.write([source.tolist()], beam=1)
         target = np.append(target, EOS_ID)[: self._places]
-        found = check(self.transformer, source, target, self._places)
-        return {"encode, decode_step": found}
+        steps = check(self.transformer, source, target, self._places)
+
+        def found(run, example):
+            ids = run(
+                "translate_beam",
+                source_ids=example["source_ids"][np.newaxis],
+                alpha=np.array(ALPHA, "float32"),
+            )["token_ids"]
+            return {"token_ids": ids[0]}
+
+        beam = PartCheck(
+            replace(self.export_signature(), name="translate_beam"),
+            found,
+            lambda example: {
+                "token_ids": self._reference(example["source_ids"], BEAM)
+            },
+            [{"source_ids": source[-length:]} for length in (20, 2, 5)],
+        )
+        return {"encode, decode_step": steps, "translate_beam": beam}
 
     def export_metadata(self):
         return {
@@ -328,6 +386,7 @@ class Translator(Task):
             "max_source_tokens": self._room,
             "max_target_tokens": self._places,
             "cache_shape": cache_shape(self.transformer, 1, None),
+            "beam": BEAM,
         }
 
     def export_outputs(self, inputs):
@@ -341,9 +400,14 @@ class Translator(Task):
         return {"token_ids": ids}
 
     def reference_outputs(self, inputs):
-        ((ids, _),) = self.write([inputs["source_ids"].tolist()], beam=1)
-        padded = np.pad(ids, (0, self._places - len(ids)))
-        return {"token_ids": padded.astype("int32")}
+        """As `greedy_ids`, by a search that shares no code with it."""
+        return {"token_ids": self._reference(inputs["source_ids"], 1)}
+
+    def _reference(self, source, beam):
+        """What a file writes, by the search outside of the graph."""
+        row = source.tolist()
+        ((ids, _),) = self._search(source[np.newaxis], [row], beam, ALPHA, 0)
+        return np.pad(ids, (0, 2 * len(row) + 10 - len(ids))).astype("int32")
 
     def export_probes(self):
         random = np.random.default_rng(0)

@@ -66,7 +66,7 @@ def test_the_file_is_built_in_and_writes_keras_tokens(exported):
     assert report.run_seconds > 0
 
 
-@pytest.mark.parametrize("beam", [1, 3])
+@pytest.mark.parametrize("beam", [1, 3, 4])
 def test_translates_as_keras_token_for_token(exported, runtime, beam):
     task, pairs, _, _ = exported
     for pair in pairs:
@@ -79,6 +79,29 @@ def test_translates_as_keras_token_for_token(exported, runtime, beam):
         assert found.token_ids == expected["token_ids"], text
         assert found.text == expected["text"]
     assert runtime.translate("").to_dict()["token_ids"] == []
+
+
+@pytest.mark.parametrize("alpha", [0.0, 1.5])
+def test_the_beam_inside_writes_what_the_one_outside_does(
+    exported, runtime, monkeypatch, alpha
+):
+    task, pairs, path, _ = exported
+    texts = [pair.source for pair in pairs] + TEXTS[:8]
+    inside = [runtime.translate(text, 4, alpha).token_ids for text in texts]
+    assert runtime._parts is None or runtime._beam is not None
+    outside = Translator(path)
+    outside.metadata.pop("beam")  # as a file of a version before
+    expected = [outside.translate(text, 4, alpha).token_ids for text in texts]
+    assert outside._beam is None
+    assert inside == expected
+    with pytest.raises(ValueError, match="alpha=-1"):
+        runtime.translate(texts[0], 4, -1)
+
+
+def test_a_file_without_the_beam_is_searched_outside():
+    translator = Translator(TINY_TRANSLATION)
+    assert "beam" not in translator.metadata
+    assert translator.translate("seven three nine", beam=4).text == "7 3 9"
 
 
 def test_a_cache_grows_as_tokens_are_written(exported, runtime, monkeypatch):
@@ -137,4 +160,17 @@ def test_a_saved_model_translates_as_keras(exported, tmp_path):
     task = exported[0]
     assert export_saved_model(task, folder, lines.append) is None
     assert (folder / "saved_model.pb").is_file()
-    assert "224 of 224 decisions as in Keras" in lines[-1]
+    assert "210 of 210 decisions as in Keras" in lines[-1]
+    tf = pytest.importorskip("tensorflow")
+    run = tf.saved_model.load(str(folder)).signatures["translate_beam"]
+    rows = [[7, 9, 12, EOS_ID], [5, EOS_ID, 0, 0]]
+    found = run(source_ids=tf.constant(rows), alpha=tf.constant(1.0))
+    expected = task.write([rows[0], rows[1][:2]], beam=4, alpha=1.0)
+    for ids, score, (text, total) in zip(
+        found["token_ids"].numpy(),
+        found["scores"].numpy(),
+        expected,
+        strict=True,
+    ):
+        assert ids[ids != 0].tolist() == text.tolist()
+        assert score == pytest.approx(total, abs=1e-4)

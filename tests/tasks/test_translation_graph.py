@@ -5,6 +5,7 @@ import pytest
 from keras_selfattn.export.verify import compare
 from keras_selfattn.models.transformer import Transformer
 from keras_selfattn.tasks.translation_graph import (
+    beam_ids,
     cache_shape,
     check,
     decode_step,
@@ -23,14 +24,20 @@ TOKENIZER = number_tokenizer()
 SOURCE = np.array([[7, 9, 30, 20, 2], [5, 8, 2, 0, 0]], "int32")
 
 
-def translator(max_target_tokens=12):
+def translator(max_target_tokens=12, **sizes):
     transformer = Transformer(
-        40, 16, [1, 2], 2, intermediate_dim=16, name="transformer"
+        40, 16, [1, 2], 2, intermediate_dim=16, name="transformer", **sizes
     )
     task = draw_weights(
         Translator(TOKENIZER, transformer, max_target_tokens=max_target_tokens)
     )
     return task
+
+
+def searched(task, beam, alpha=1.0):
+    """What the search outside of the graph writes, and its scores."""
+    rows = [row[row != 0].tolist() for row in SOURCE]
+    return task._search(SOURCE, rows, beam, alpha, 0)
 
 
 def test_caches_are_packed_and_unpacked():
@@ -52,12 +59,71 @@ def test_the_loop_writes_what_the_search_writes(places):
     found = to_numpy(
         greedy_ids(task.transformer, SOURCE, places, task._banned_ids)
     )
-    assert found.shape == (2, places)
-    rows = [row[row != 0].tolist() for row in SOURCE]
-    for row, (ids, _) in zip(found, task.write(rows, beam=1), strict=True):
+    assert found.shape == (2, 2 * SOURCE.shape[1] + 10)
+    expected = searched(task, beam=1)
+    for row, (ids, _) in zip(found, expected, strict=True):
         assert row[: len(ids)].tolist() == ids.tolist()
         assert not row[len(ids) :].any()
     assert {len(row[row != 0]) for row in found} != {0}
+
+
+@pytest.mark.backend
+@pytest.mark.parametrize(
+    "places, alpha, beam",
+    [(4, 0.0, 1), (40, 1.5, 3), (4, 1.5, 4), (40, 0.0, 4)],
+)
+def test_the_beam_in_the_graph_writes_what_the_one_outside_does(
+    places, alpha, beam
+):
+    task = translator(places)
+    ids, scores = beam_ids(
+        task.transformer, SOURCE, beam, alpha, places, task._banned_ids
+    )
+    expected = searched(task, beam, alpha)
+    for row, score, (text, total) in zip(
+        to_numpy(ids), to_numpy(scores), expected, strict=True
+    ):
+        assert row[: len(text)].tolist() == text.tolist()
+        assert not row[len(text) :].any()
+        assert score == pytest.approx(total, abs=1e-4)
+
+
+OTHER_SIZES = {
+    "rotary": {"positions": "rotary"},
+    "alibi": {"positions": "alibi"},
+    "t5": {"positions": "t5"},
+    "relative": {"positions": "relative"},
+    "learned": {"positions": "learned", "max_sequence_length": 40},
+    "post-norm": {"block": {"norm_first": False, "activation": "swiglu"}},
+    "untied": {"tie_embeddings": False},
+}
+
+
+@pytest.mark.parametrize("name", OTHER_SIZES)
+def test_any_transformer_searches_in_the_graph(name):
+    """Positions, norms and embeddings as they may come, beside the search
+    that takes one whole step of the model after another."""
+    task = translator(12, **OTHER_SIZES[name])
+    ids, scores = beam_ids(
+        task.transformer, SOURCE, 3, 1.0, 12, task._banned_ids
+    )
+    for row, score, (text, total) in zip(
+        to_numpy(ids), to_numpy(scores), searched(task, 3), strict=True
+    ):
+        assert row[row != 0].tolist() == text.tolist()
+        assert score == pytest.approx(total, abs=1e-4)
+
+
+def test_a_source_alone_is_searched_as_among_others():
+    task = translator()
+    args = task.transformer, SOURCE, 4, 1.0, 12, task._banned_ids
+    ids, scores = map(to_numpy, beam_ids(*args))
+    for row in range(2):
+        alone = SOURCE[row : row + 1, : (SOURCE[row] != 0).sum()]
+        found = beam_ids(args[0], alone, *args[2:])
+        one = to_numpy(found[0])[0]
+        assert one[one != 0].tolist() == ids[row][ids[row] != 0].tolist()
+        assert to_numpy(found[1])[0] == pytest.approx(scores[row], abs=1e-5)
 
 
 def test_the_parts_are_the_model_step_by_step():
@@ -95,7 +161,8 @@ def test_the_parts_are_the_model_step_by_step():
 def test_the_parts_of_a_file_are_compared_step_by_step(wrong):
     task = translator()
     functions = {
-        name: function for name, (function, _) in task.export_parts().items()
+        name: function
+        for name, (function, _) in parts(task.transformer).items()
     }
 
     def run(part, **arrays):

@@ -1,0 +1,66 @@
+"""Exports the file of a preset in the zoo anew, from the weights beside it.
+
+    python train/export_preset.py zoo/translation/NAME
+
+For what a new version of the library exports otherwise. `model.tflite` is
+replaced (quantised as the old one was, or by --quantize), the reference is
+what the new file answers to the old sample, and the folder is sealed again.
+The figures in `metrics.json` belong to the old file until `train/evaluate_*.py
+--update-metrics` has measured the new one.
+"""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from publish import REFERENCES
+
+from keras_selfattn import zoo
+from keras_selfattn.runtime import metadata
+from keras_selfattn.runtime.preset_folder import write_json
+
+
+def export_again(folder, quantize=None):
+    """Replaces the file of a preset folder, and seals it.
+
+    Args:
+        folder: path of a preset folder that has a reference.
+        quantize: "none", "float16" or "dynamic"; default as the old file.
+
+    Returns:
+        dict: the reference, by the new file.
+    """
+    folder = Path(folder)
+    task = zoo.load(folder)
+    contents = zoo.describe(folder)
+    option, refer = REFERENCES[type(task).__name__]
+    known = contents["reference"]
+    sample = known.get("source", known["text"])
+    if option == "sample":
+        sample = folder / known["file"]
+    if quantize is None:
+        quantize = metadata.read(folder / "model.tflite")["quantize"]
+    task.export(folder / "model.tflite", quantize=quantize)
+    contents["reference"] = refer(folder, sample)
+    write_json(folder / "preset.json", contents)
+    zoo.seal(folder)
+    return contents["reference"]
+
+
+def main(
+    folder: Path,
+    quantize: Annotated[
+        str | None, typer.Option(help="none, float16 or dynamic")
+    ] = None,
+):
+    """Exports the file of the preset FOLDER anew."""
+    try:
+        reference = export_again(folder, quantize)
+    except ValueError as error:
+        typer.echo(f"error: {error}", err=True)
+        raise typer.Exit(2) from None
+    print(f"{folder.name}: {reference}")
+
+
+if __name__ == "__main__":
+    typer.run(main)
