@@ -58,7 +58,13 @@ def section(text, title):
 
 @pytest.mark.parametrize(
     "title",
-    ["Load, fit, export", "The layers", "Classify texts", "Translate"],
+    [
+        "Load, fit, export",
+        "While it is spoken",
+        "The layers",
+        "Classify texts",
+        "Translate",
+    ],
 )
 def test_the_code_is_twenty_lines_or_so(readme, title):
     lines = [
@@ -70,9 +76,9 @@ def test_the_code_is_twenty_lines_or_so(readme, title):
     assert len(lines) <= 25
 
 
-def run_code(readme, title, folder, repository):
+def run_code(readme, title, folder, repository, before=""):
     """Runs a section's code blocks as they stand; what they print, by line."""
-    code = "\n".join(blocks(section(readme, title), "python"))
+    code = "\n".join([before, *blocks(section(readme, title), "python")])
     (folder / "example.py").write_text(code, encoding="utf8")
     child = subprocess.run(
         [sys.executable, "example.py"],
@@ -83,6 +89,22 @@ def run_code(readme, title, folder, repository):
     )
     assert child.returncode == 0, child.stderr
     return child.stdout.splitlines()
+
+
+def test_the_code_streams(readme, repository, tmp_path):
+    """The microphone is the preset's sample, in pieces of 0.1 s."""
+    preset = repository / "zoo/asr/asr_conformer_small_streaming_en"
+    microphone = f"""
+import soundfile
+samples, _ = soundfile.read({str(preset / "sample.wav")!r}, dtype="float32")
+microphone = [samples[i : i + 1600] for i in range(0, len(samples), 1600)]
+"""
+    lines = run_code(
+        readme, "While it is spoken", tmp_path, repository, microphone
+    )
+    contents = json.loads((preset / "preset.json").read_text())
+    assert len(set(lines)) > 2
+    assert lines[-1] == contents["reference"]["text"]
 
 
 @pytest.mark.slow
