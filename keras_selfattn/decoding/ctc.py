@@ -13,6 +13,31 @@ import numpy as np
 WORD_START = "\u2581"  # SentencePiece's mark of a blank before a piece
 
 
+def checked_frames(log_probabilities, vocabulary_size, dtype="float32"):
+    """Log-probabilities of frames as an array.
+
+    Args:
+        log_probabilities: float array `(T, V)`.
+        vocabulary_size: int, `V`.
+        dtype: str, of what is returned.
+
+    Returns:
+        float array `(T, V)`.
+
+    Raises:
+        ValueError: another shape, or NaN.
+    """
+    frames = np.asarray(log_probabilities, dtype)
+    if frames.ndim != 2 or frames.shape[1] != vocabulary_size:
+        raise ValueError(
+            f"Received log-probabilities of shape {frames.shape}; expected "
+            f"(frames, {vocabulary_size}) by the vocabulary."
+        )
+    if np.isnan(frames).any():
+        raise ValueError("Received log-probabilities that are NaN.")
+    return frames
+
+
 def emissions(frame_ids):
     """Keeps each token at the frame where it begins, 0 everywhere else.
 

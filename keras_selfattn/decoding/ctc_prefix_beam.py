@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from keras_selfattn.decoding.ctc import checked_frames
 from keras_selfattn.decoding.text_scorer import TextScorer, piece_texts
 
 
@@ -137,14 +138,7 @@ class CtcPrefixBeam:
         Raises:
             ValueError: another shape, or NaN; the search has not changed.
         """
-        frames = np.asarray(log_probabilities, "float64")
-        if frames.ndim != 2 or frames.shape[1] != len(self._texts):
-            raise ValueError(
-                f"Received log-probabilities of shape {frames.shape}; expected "
-                f"(frames, {len(self._texts)}) by the vocabulary."
-            )
-        if np.isnan(frames).any():
-            raise ValueError("Received log-probabilities that are NaN.")
+        frames = checked_frames(log_probabilities, len(self._texts), "float64")
         if not len(frames):
             return
         probabilities = np.exp(frames)  # (T, V)

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from keras_selfattn.decoding import jsgf
+from keras_selfattn.decoding.ctc import checked_frames
 from keras_selfattn.decoding.token_graph import Speller, token_graph
 from keras_selfattn.decoding.word_graph import word_graph
 
@@ -119,14 +120,7 @@ class GrammarSearch:
         Raises:
             ValueError: another shape, or NaN.
         """
-        frames = np.asarray(log_probabilities, "float32")
-        if frames.ndim != 2 or frames.shape[1] != self._size:
-            raise ValueError(
-                f"Received log-probabilities of shape {frames.shape}; expected "
-                f"(frames, {self._size}) by the vocabulary."
-            )
-        if np.isnan(frames).any():
-            raise ValueError("Received log-probabilities that are NaN.")
+        frames = checked_frames(log_probabilities, self._size)
         if not len(frames):
             return None
         emissions = self.emissions(frames)

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from keras_selfattn.decoding import jsgf
+from keras_selfattn.decoding.ctc import checked_frames
 from keras_selfattn.decoding.token_graph import Speller, token_graph
 from keras_selfattn.decoding.word_graph import word_graph
 
@@ -135,14 +136,7 @@ class KeywordSpotter:
 
     def _ratios(self, log_probabilities):
         """float32 `(T, V)`: ln p less that of the frame's best token."""
-        frames = np.asarray(log_probabilities, "float32")
-        if frames.ndim != 2 or frames.shape[1] != self._size:
-            raise ValueError(
-                f"Received log-probabilities of shape {frames.shape}; expected "
-                f"(frames, {self._size}) by the vocabulary."
-            )
-        if np.isnan(frames).any():
-            raise ValueError("Received log-probabilities that are NaN.")
+        frames = checked_frames(log_probabilities, self._size)
         share = self._other / self._size
         logs = np.log((1.0 - self._other) * np.exp(frames) + share)
         return logs - logs.max(axis=1, keepdims=True, initial=-np.inf)

@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from keras_selfattn.decoding.ctc import (
+    checked_frames,
     collapse,
     emissions,
     words_with_times,
@@ -125,3 +126,12 @@ def test_words_are_the_text_in_order_of_time(frame_ids):
     times = [t for word in found for t in (word["start_s"], word["end_s"])]
     assert times == sorted(times)
     assert all(word["start_s"] < word["end_s"] for word in found)
+
+
+def test_frames_are_checked():
+    frames = checked_frames([[-1, -2], [-3, -4]], 2)
+    assert frames.dtype == np.float32 and frames.shape == (2, 2)
+    with pytest.raises(ValueError, match=r"\(2, 2\); expected \(frames, 3\)"):
+        checked_frames(frames, 3)
+    with pytest.raises(ValueError, match="that are NaN"):
+        checked_frames([[np.nan, 0]], 2)
