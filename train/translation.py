@@ -168,6 +168,8 @@ class DevSet:
 
 def compile_translator(args, translator, total_steps):
     """AdamW under the chosen schedule; no decay on biases and norms."""
+    import keras
+
     from keras_selfattn.training.guarded_adamw import GuardedAdamW
     from keras_selfattn.training.schedules import (
         WarmupCosine,
@@ -190,7 +192,9 @@ def compile_translator(args, translator, total_steps):
         global_clipnorm=args.clip_norm,
     )
     optimizer.exclude_from_weight_decay(var_names=["bias", "gamma", "beta"])
-    translator.compile(optimizer)
+    # XLA on TensorFlow would compile each of the many shapes anew.
+    plain = keras.backend.backend() == "tensorflow"
+    translator.compile(optimizer, jit_compile=False if plain else "auto")
 
 
 def run(args):
