@@ -1,8 +1,7 @@
 #!/usr/bin/env bash
 # translation_transformer_small_zh-en: captions, everyday sentences and
 # technical ones, Chinese (either script) to English; then captions and everyday
-# sentences alone; then captions with a third of the everyday sentences, cut into
-# pieces anew in each epoch.
+# sentences alone.
 #
 # Needs KERAS_SELFATTN_DATA. A killed run goes on where it was.
 #
@@ -15,6 +14,7 @@ translate() {
   python train/translation.py --backend tensorflow --mixed-precision \
     --name translation_transformer_small_zh-en \
     --train "$data/3am_zh-en.tsv.xz:train" \
+    --train "$data/tatoeba_zh-en.tsv.xz:train" \
     --dev "$data/3am_zh-en.tsv.xz:val" --dev "$data/tatoeba_zh-en.tsv.xz:dev" \
     --vocabulary 6000 --target-vocabulary 4000 --character-coverage 0.9998 \
     --simplify-chinese \
@@ -23,22 +23,11 @@ translate() {
     --batch-tokens 2048 --length-multiple 1 --schedule cosine "$@"
 }
 
-translate --out "$out/all" --train "$data/tatoeba_zh-en.tsv.xz:train" \
-  --train "$data/pydocs_zh-en.tsv.xz:train" \
+translate --out "$out/all" --train "$data/pydocs_zh-en.tsv.xz:train" \
   --max-tokens 40 --epochs 12 --learning-rate 1.5e-3 --warmup-steps 1000 \
   --average 3 --dev-every 6
 mkdir -p "$out/near"
 cp "$out/all/tokenizers.json" "$out/near/"
 translate --out "$out/near" --init "$out/all/averaged.safetensors" \
-  --train "$data/tatoeba_zh-en.tsv.xz:train" \
   --max-tokens 60 --epochs 5 --learning-rate 8e-4 --warmup-steps 100 \
   --average 2 --dev-every 5
-mkdir -p "$out/captions"
-cp "$out/all/tokenizers.json" "$out/captions/"
-xz -dc "$data/tatoeba_zh-en.tsv.xz" |
-  awk -F'\t' 'NR == 1 || ($1 == "train" && NR % 3 == 0)' \
-    > "$out/captions/tatoeba_third.tsv"
-translate --out "$out/captions" --init "$out/near/averaged.safetensors" \
-  --train "$out/captions/tatoeba_third.tsv:train" \
-  --max-tokens 72 --segmentations 16 --epochs 5 --learning-rate 6e-4 \
-  --warmup-steps 100 --average 1 --dev-every 5 --no-mixed-precision
