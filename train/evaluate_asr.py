@@ -18,7 +18,8 @@ files and counts the utterances whose tokens are all equal.
 `--stream` runs the file's `stream` instead, chunk by chunk, and hears each
 recording again at its end: rates of both passes, latencies, real-time factors
 (`stream_evaluation.py`). `--compare keras` then holds the first pass against
-the weights under chunk masks, and `--compare PRESET` says what full context
+the weights under chunk masks (a long recording that the stream cuts at a pause,
+where it begins anew, differs), and `--compare PRESET` says what full context
 hears otherwise. With `--update-metrics`, its rates go into the entries of whole
 recordings.
 """
