@@ -31,7 +31,7 @@ class Written:
     def __init__(self):
         self.given = []
 
-    def transcribe(self, samples):
+    def transcribe(self, samples, search=None):
         self.given.append(samples)
         word = {"word": "so", "start_s": 0.5, "end_s": 0.75, "confidence": 1.0}
         token = {"id": 1, "token": "so", "time_s": 0.5, "confidence": 1.0}
@@ -110,7 +110,7 @@ def test_each_segment_is_heard_by_itself_and_timed_in_the_stream():
 
 def test_what_full_context_calls_silence_is_no_segment():
     class Deaf(Written):
-        def transcribe(self, samples):
+        def transcribe(self, samples, search=None):
             said = super().transcribe(samples)
             return replace(said, text="", words=[], tokens=[])
 

@@ -61,8 +61,12 @@ def test_the_file_is_built_in_and_writes_keras_tokens(exported):
     _, _, _, report = exported
     assert report.not_built_in == []
     assert report.equal == report.compared > 100
-    assert report.max_abs_difference < 1e-4  # of `decode_step`
-    assert "places hold the token that Keras writes (log-" in str(report)
+    assert "places hold the token that Keras writes" in str(report)
+    steps = report.parts["encode, decode_step"]
+    assert steps.equal == steps.compared > 1
+    assert steps.max_abs_difference < 1e-4
+    beams = report.parts["translate_beam"]
+    assert beams.equal == beams.compared > 10
     assert report.run_seconds > 0
 
 
