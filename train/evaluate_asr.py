@@ -64,7 +64,7 @@ from keras_selfattn.atomic_file import write_atomically
 from keras_selfattn.data.corpora import read_manifest
 from keras_selfattn.metrics.error_rate import ErrorRate
 from keras_selfattn.preprocessing.transcripts import normalize_transcript
-from keras_selfattn.runtime import SpeechSearch, Transcriber
+from keras_selfattn.runtime import SpeechSearch, Transcriber, metadata
 from keras_selfattn.runtime.preset_folder import sha256
 from keras_selfattn.runtime.speech_search import preset_language_model
 
@@ -159,8 +159,10 @@ class SearchedFile:
 def tokens_of(other: str, source: Source, stream: bool = False):
     """Returns the function of a path whose tokens are to be compared."""
     if other == "keras":
-        task = keras_task(source)
-        options = {"chunk_frames": task.chunk_frames} if stream else {}
+        task, options = keras_task(source), {}
+        if stream:  # chunks of the file, which may be others than the preset's
+            about = metadata.read(source.file)["stream"]
+            options = {"chunk_frames": about["chunk_frames"]}
         return lambda path: task.transcribe(path, details=True, **options)[
             "token_ids"
         ]
