@@ -13,11 +13,10 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from publish import REFERENCES
+from publish import REFERENCES, ship
 
 from keras_selfattn import zoo
 from keras_selfattn.runtime import metadata
-from keras_selfattn.runtime.preset_folder import write_json
 
 
 def export_again(folder, quantize=None):
@@ -32,19 +31,14 @@ def export_again(folder, quantize=None):
     """
     folder = Path(folder)
     task = zoo.load(folder)
-    contents = zoo.describe(folder)
-    option, refer = REFERENCES[type(task).__name__]
-    known = contents["reference"]
+    option, _ = REFERENCES[type(task).__name__]
+    known = zoo.describe(folder)["reference"]
     sample = known.get("source", known["text"])
     if option == "sample":
         sample = folder / known["file"]
     if quantize is None:
         quantize = metadata.read(folder / "model.tflite")["quantize"]
-    task.export(folder / "model.tflite", quantize=quantize)
-    contents["reference"] = refer(folder, sample)
-    write_json(folder / "preset.json", contents)
-    zoo.seal(folder)
-    return contents["reference"]
+    return ship(task, folder, sample, quantize)
 
 
 def main(

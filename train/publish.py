@@ -114,7 +114,7 @@ def publish(trained, folder, samples, quantize, aliases, **facts):
         raise ValueError(
             f"{trained} holds a {kind}; known here: {sorted(REFERENCES)}."
         )
-    option, refer = REFERENCES[kind]
+    option, _ = REFERENCES[kind]
     if not samples.get(option):
         raise ValueError(f"A {kind} is published with --{option}; give it.")
     folder.mkdir(parents=True, exist_ok=True)
@@ -122,8 +122,25 @@ def publish(trained, folder, samples, quantize, aliases, **facts):
         facts["sampling_rate_hz"] = task.sampling_rate_hz
     task.save_preset(folder, name=folder.resolve().name, **facts)
     kept = Task.from_preset_folder(folder)
-    kept.export(folder / "model.tflite", quantize=quantize)
-    reference = refer(folder, samples[option])
+    return ship(kept, folder, samples[option], quantize, aliases)
+
+
+def ship(task, folder, sample, quantize, aliases=()):
+    """Exports the file of a preset folder, and seals it with its reference.
+
+    Args:
+        task: the task whose weights are in the folder.
+        folder: path of the preset folder.
+        sample: what its reference is the answer to; see `REFERENCES`.
+        quantize: see `publish`.
+        aliases: see `publish`.
+
+    Returns:
+        dict: the reference, by the new file.
+    """
+    _, refer = REFERENCES[type(task).__name__]
+    task.export(folder / "model.tflite", quantize=quantize)
+    reference = refer(folder, sample)
     contents = zoo.seal(folder)
     contents["reference"] = reference
     write_json(folder / "preset.json", contents)
