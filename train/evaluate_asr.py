@@ -31,6 +31,7 @@ from typing import Annotated
 import typer
 from evaluation import (
     MODEL,
+    DataOption,
     FileOption,
     LimitOption,
     PresetOption,
@@ -216,7 +217,7 @@ COLUMNS = {
 
 def main(
     sets: SetOptions,
-    data: Annotated[Path, typer.Option(help="Folder of manifest folders.")],
+    data: DataOption,
     preset: PresetOption = "asr",
     file: FileOption = MODEL,
     lm: Annotated[

@@ -28,9 +28,22 @@ from typing import Annotated
 
 import numpy as np
 import typer
-from evaluation import PresetOption, user_errors, wide_console
-from heard_spellings import choose_all, collect, to_text
-from kept_emissions import hear
+from evaluation import (
+    DataOption,
+    KeepOption,
+    LimitOption,
+    PresetOption,
+    user_errors,
+    wide_console,
+)
+from heard_spellings import (
+    LeastGainOption,
+    MostOption,
+    choose_all,
+    collect,
+    to_text,
+)
+from kept_emissions import EmissionsOption, hear
 from preset_metrics import EvaluationError, find_source
 from rich.table import Table
 
@@ -116,7 +129,7 @@ def searches(grammar, vocabulary, collected, count, most, least_gain):
 
 
 def main(
-    data: Annotated[Path, typer.Option(help="Folder of manifest folders.")],
+    data: DataOption,
     preset: PresetOption = "asr",
     grammar: Annotated[Path, typer.Option(help="JSGF file.")] = (
         ROOT / "examples/coffee.jsgf"
@@ -125,24 +138,15 @@ def main(
         list[int] | None,
         typer.Option(help="Decibels of kitchen noise; repeatable."),
     ] = None,
-    most: Annotated[int, typer.Option(min=1, help="Spellings a word.")] = 12,
-    least_gain: Annotated[
-        float, typer.Option(help="What another spelling must add.")
-    ] = 1.0,
-    limit: Annotated[
-        int | None, typer.Option(min=1, help="Only the first N recordings.")
-    ] = None,
-    emissions: Annotated[
-        Path | None,
-        typer.Option(help="Folder that keeps what the preset hears."),
-    ] = None,
+    most: MostOption = 12,
+    least_gain: LeastGainOption = 1.0,
+    limit: LimitOption = None,
+    emissions: EmissionsOption = None,
     spellings_out: Annotated[
         Path | None,
         typer.Option("--spellings", help="Write those of all recordings here."),
     ] = None,
-    update: Annotated[
-        bool, typer.Option("--update", help="Write the kept result.")
-    ] = False,
+    update: KeepOption = False,
 ) -> None:
     """Prints command acceptance on coffee-s2i, clean and with noise."""
     with user_errors():

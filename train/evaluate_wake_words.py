@@ -21,9 +21,22 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from evaluation import PresetOption, user_errors, wide_console
-from heard_spellings import choose_all, collect, to_text
-from kept_emissions import hear
+from evaluation import (
+    DataOption,
+    KeepOption,
+    LimitOption,
+    PresetOption,
+    user_errors,
+    wide_console,
+)
+from heard_spellings import (
+    LeastGainOption,
+    MostOption,
+    choose_all,
+    collect,
+    to_text,
+)
+from kept_emissions import EmissionsOption, hear
 from preset_metrics import EvaluationError, find_source
 from rich.table import Table
 
@@ -80,25 +93,16 @@ def best_scores(spotter, frames: list, keyword: str) -> list[float]:
 
 
 def main(
-    data: Annotated[Path, typer.Option(help="Folder of manifest folders.")],
+    data: DataOption,
     preset: PresetOption = "asr",
-    most: Annotated[int, typer.Option(min=1, help="Spellings a word.")] = 12,
-    least_gain: Annotated[
-        float, typer.Option(help="What another spelling must add.")
-    ] = 5.0,
-    limit: Annotated[
-        int | None, typer.Option(min=1, help="Only the first N of each set.")
-    ] = None,
-    emissions: Annotated[
-        Path | None,
-        typer.Option(help="Folder that keeps what the preset hears."),
-    ] = None,
+    most: MostOption = 12,
+    least_gain: LeastGainOption = 5.0,
+    limit: LimitOption = None,
+    emissions: EmissionsOption = None,
     spellings_out: Annotated[
         Path | None, typer.Option("--spellings", help="Write them here.")
     ] = None,
-    update: Annotated[
-        bool, typer.Option("--update", help="Write the kept result.")
-    ] = False,
+    update: KeepOption = False,
 ) -> None:
     """Prints misses of each wake word at one false alarm in an hour."""
     with user_errors():

@@ -7,6 +7,7 @@ of it, is `preset_metrics.py`.
 import contextlib
 import functools
 import shlex
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -32,6 +33,10 @@ FileOption = Annotated[
 ]
 LimitOption = Annotated[
     int | None, typer.Option(min=1, help="Only the first N of each set.")
+]
+DataOption = Annotated[Path, typer.Option(help="Folder of manifest folders.")]
+KeepOption = Annotated[
+    bool, typer.Option("--update", help="Write the kept result.")
 ]
 UpdateOption = Annotated[
     bool, typer.Option("--update-metrics", help="Enter into metrics.json.")

@@ -21,7 +21,13 @@ from typing import Annotated
 
 import numpy as np
 import typer
-from evaluation import PresetOption, SetOptions, measure_all, user_errors
+from evaluation import (
+    DataOption,
+    PresetOption,
+    SetOptions,
+    measure_all,
+    user_errors,
+)
 from preset_metrics import EvaluationError, find_source, parse_set
 
 from keras_selfattn.atomic_file import write_atomically
@@ -34,6 +40,10 @@ from keras_selfattn.preprocessing.audio import read_audio
 from keras_selfattn.preprocessing.tokenizers import detokenize
 from keras_selfattn.runtime import Transcriber
 
+MostOption = Annotated[int, typer.Option(min=1, help="Spellings a word.")]
+LeastGainOption = Annotated[
+    float, typer.Option(help="What another spelling must add.")
+]
 OTHER = 1e-3  # share of each frame's probability that any token has
 WORST = 15.0  # a recording that is lost anyway shall not decide alone
 
@@ -173,16 +183,14 @@ def to_text(spellings: dict, remark: str) -> str:
 
 def main(
     sets: SetOptions,
-    data: Annotated[Path, typer.Option(help="Folder of manifest folders.")],
+    data: DataOption,
     out: Annotated[Path, typer.Option(help="File to write.")],
     preset: PresetOption = "asr",
     whole: Annotated[
         bool, typer.Option("--whole", help="A transcript is one keyword.")
     ] = False,
-    most: Annotated[int, typer.Option(min=1, help="Spellings a word.")] = 12,
-    least_gain: Annotated[
-        float, typer.Option(help="What another must add.")
-    ] = 1.0,
+    most: MostOption = 12,
+    least_gain: LeastGainOption = 1.0,
 ) -> None:
     """Writes how a preset hears the words of CORPUS:SPLIT sets."""
     with user_errors():

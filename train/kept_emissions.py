@@ -5,16 +5,21 @@ seconds.
 """
 
 from pathlib import Path
+from typing import Annotated
 
 import numpy as np
+import typer
 
 from keras_selfattn.atomic_file import written_beside
 from keras_selfattn.preprocessing.audio import (
     read_audio,
     split_at_silence,
 )
+from keras_selfattn.runtime.transcriber import MAX_PIECE_SECONDS
 
-PIECE_SECONDS = 20.0
+EmissionsOption = Annotated[
+    Path | None, typer.Option(help="Folder that keeps what the preset hears.")
+]
 
 
 def hear(transcriber, examples, change=None, kept: Path | None = None):
@@ -43,7 +48,9 @@ def hear(transcriber, examples, change=None, kept: Path | None = None):
             samples = change(samples, number)
         pieces = [
             transcriber.emissions(samples[start:stop])[1]
-            for start, stop in split_at_silence(samples, rate, PIECE_SECONDS)
+            for start, stop in split_at_silence(
+                samples, rate, MAX_PIECE_SECONDS
+            )
         ]
         found.append(np.concatenate(pieces).astype("float32"))
     if kept is not None:

@@ -25,7 +25,13 @@ from typing import Annotated
 
 import typer
 from evaluate_asr import DATA, measure, read_set
-from evaluation import LimitOption, SetOptions, user_errors, wide_console
+from evaluation import (
+    DataOption,
+    LimitOption,
+    SetOptions,
+    user_errors,
+    wide_console,
+)
 from preset_metrics import EvaluationError
 from rich.console import Console
 from rich.table import Table
@@ -221,7 +227,7 @@ def show(preset: str, found: dict, console: Console) -> None:
 
 def main(
     sets: SetOptions,
-    data: Annotated[Path, typer.Option(help="Folder of manifest folders.")],
+    data: DataOption,
     calibrate: Annotated[
         list[str], typer.Option(help="CORPUS:SPLIT that int8 sees; repeatable.")
     ],
