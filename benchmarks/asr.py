@@ -333,41 +333,55 @@ def model_file(preset: str) -> Path:
     return path.resolve()
 
 
-def main(
-    data: Annotated[Path, typer.Option(help="Folder of manifest folders.")],
-    named: Annotated[
-        str, typer.Option("--set", help="CORPUS:SPLIT to draw from.")
-    ] = "speechocean762:test",
-    utterances: Annotated[
-        int, typer.Option(min=1, help="How many to draw.")
-    ] = 200,
-    seed: Annotated[int, typer.Option(help="Seed of the draw.")] = 1,
-    preset: Annotated[
-        str, typer.Option(help="Preset or .tflite that stands for ours.")
-    ] = "asr",
-    system: Annotated[
-        list[str] | None,
-        typer.Option(help="Only this system; may be repeated."),
-    ] = None,
-    python: Annotated[
-        list[str] | None,
-        typer.Option(
-            metavar="[SYSTEM=]PATH",
-            help="Python that runs the peers, or one of them.",
-        ),
-    ] = None,
-    starts: Annotated[
-        int, typer.Option(min=1, help="Starts that are timed.")
-    ] = 3,
-    json_out: Annotated[
-        Path | None, typer.Option("--json", help="Keep the result here.")
-    ] = None,
+DataOption = Annotated[Path, typer.Option(help="Folder of manifest folders.")]
+SetOption = Annotated[
+    str, typer.Option("--set", help="CORPUS:SPLIT to draw from.")
+]
+UtterancesOption = Annotated[int, typer.Option(min=1, help="How many to draw.")]
+SeedOption = Annotated[int, typer.Option(help="Seed of the draw.")]
+PythonOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar="[SYSTEM=]PATH",
+        help="Python that runs the peers, or one of them.",
+    ),
+]
+StartsOption = Annotated[
+    int, typer.Option(min=1, help="Starts that are timed.")
+]
+JsonOption = Annotated[
+    Path | None, typer.Option("--json", help="Keep the result here.")
+]
+
+
+def compare(
+    script: str,
+    chosen: list[str],
+    data: Path,
+    named: str,
+    utterances: int,
+    seed: int,
+    preset: str,
+    python: list[str] | None,
+    starts: int,
+    json_out: Path | None,
+    columns: dict = COLUMNS,
 ) -> None:
-    """Prints and keeps error rate, speed, memory and start-up, side by side."""
+    """Measures systems side by side, prints the table and keeps the result.
+
+    Args:
+        script: name of the script in `benchmarks/` that does.
+        chosen: names of the systems.
+        columns: of the table; see `COLUMNS`.
+        data, named, utterances, seed, preset, python, starts, json_out: as
+            the command line has them.
+
+    Raises:
+        typer.Exit: 2 for what cannot be measured, 1 where no system ran.
+    """
     # Wide, so that a log file keeps a row on a line.
     console = Console(width=None if Console().is_terminal else 120)
     try:
-        chosen = system or SYSTEMS
         if unknown := sorted(set(chosen) - set(TITLES)):
             raise BenchmarkError(
                 f"no system {unknown}; there are {', '.join(TITLES)}."
@@ -380,13 +394,44 @@ def main(
         typer.echo(f"error: {error}", err=True)
         raise typer.Exit(2) from None
     systems = measure_all(chosen, pythons, examples, str(model), starts)
-    show(systems, console)
+    show(systems, console, columns)
     if json_out:
         options = ["--set", named, "--utterances", str(utterances)]
         options += ["--seed", str(seed), "--preset", preset]
-        keep(json_out, "asr.py", options, data, examples, systems)
+        keep(json_out, script, options, data, examples, systems)
     if not any("summary" in entry for entry in systems.values()):
         raise typer.Exit(1)
+
+
+def main(
+    data: DataOption,
+    named: SetOption = "speechocean762:test",
+    utterances: UtterancesOption = 200,
+    seed: SeedOption = 1,
+    preset: Annotated[
+        str, typer.Option(help="Preset or .tflite that stands for ours.")
+    ] = "asr",
+    system: Annotated[
+        list[str] | None,
+        typer.Option(help="Only this system; may be repeated."),
+    ] = None,
+    python: PythonOption = None,
+    starts: StartsOption = 3,
+    json_out: JsonOption = None,
+) -> None:
+    """Prints and keeps error rate, speed, memory and start-up, side by side."""
+    compare(
+        "asr.py",
+        system or SYSTEMS,
+        data,
+        named,
+        utterances,
+        seed,
+        preset,
+        python,
+        starts,
+        json_out,
+    )
 
 
 if __name__ == "__main__":

@@ -11,69 +11,51 @@ one run, each in a process of its own on one thread. What is measured, and how
 a peer in another environment is run (`--python`), is said in `asr.py`.
 """
 
-from pathlib import Path
 from typing import Annotated
 
 import typer
 from asr import (
     COLUMNS,
     TITLES,
-    draw,
-    keep,
-    measure_all,
-    model_file,
-    parse_pythons,
-    show,
+    DataOption,
+    JsonOption,
+    PythonOption,
+    SeedOption,
+    SetOption,
+    StartsOption,
+    UtterancesOption,
+    compare,
 )
-from rich.console import Console
 
 SIZE = {"model MB": ("model_bytes", 1e-6, ".1f")}
 
 
 def main(
-    data: Annotated[Path, typer.Option(help="Folder of manifest folders.")],
+    data: DataOption,
     preset: Annotated[
         str, typer.Option(help="Preset or .tflite of ours, which streams.")
     ],
-    named: Annotated[
-        str, typer.Option("--set", help="CORPUS:SPLIT to draw from.")
-    ] = "librispeech-mini:dev",
-    utterances: Annotated[
-        int, typer.Option(min=1, help="How many to draw.")
-    ] = 30,
-    seed: Annotated[int, typer.Option(help="Seed of the draw.")] = 1,
-    python: Annotated[
-        list[str] | None,
-        typer.Option(
-            metavar="[SYSTEM=]PATH",
-            help="Python that runs the peers, or one of them.",
-        ),
-    ] = None,
-    starts: Annotated[
-        int, typer.Option(min=1, help="Starts that are timed.")
-    ] = 3,
-    json_out: Annotated[
-        Path | None, typer.Option("--json", help="Keep the result here.")
-    ] = None,
+    named: SetOption = "librispeech-mini:dev",
+    utterances: UtterancesOption = 30,
+    seed: SeedOption = 1,
+    python: PythonOption = None,
+    starts: StartsOption = 3,
+    json_out: JsonOption = None,
 ) -> None:
     """Prints and keeps size, start-up, speed and memory, side by side."""
-    # Wide, so that a log file keeps a row on a line.
-    console = Console(width=None if Console().is_terminal else 120)
-    try:
-        pythons = parse_pythons(python or [])
-        model = model_file(preset)
-        examples = draw(data, named, utterances, seed)
-    except ValueError as error:
-        typer.echo(f"error: {error}", err=True)
-        raise typer.Exit(2) from None
-    systems = measure_all(list(TITLES), pythons, examples, str(model), starts)
-    show(systems, console, SIZE | COLUMNS)
-    if json_out:
-        options = ["--set", named, "--utterances", str(utterances)]
-        options += ["--seed", str(seed), "--preset", preset]
-        keep(json_out, "device.py", options, data, examples, systems)
-    if not any("summary" in entry for entry in systems.values()):
-        raise typer.Exit(1)
+    compare(
+        "device.py",
+        list(TITLES),
+        data,
+        named,
+        utterances,
+        seed,
+        preset,
+        python,
+        starts,
+        json_out,
+        SIZE | COLUMNS,
+    )
 
 
 if __name__ == "__main__":
