@@ -22,7 +22,8 @@ def written(text, sure=0.9, blanks=1):
     return np.log(frames)
 
 
-def random_frames(num_frames, vocabulary, seed):
+def random_frames(num_frames, vocabulary, seed, sharpness=1.0):
     """Log-probabilities float64 `(T, V)` of nothing in particular."""
-    logits = np.random.default_rng(seed).normal(size=(num_frames, vocabulary))
+    draw = np.random.default_rng(seed)
+    logits = sharpness * draw.normal(size=(num_frames, vocabulary))
     return logits - np.log(np.exp(logits).sum(axis=1, keepdims=True))

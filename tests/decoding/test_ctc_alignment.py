@@ -7,12 +7,7 @@ import pytest
 
 from keras_selfattn.decoding.ctc import collapse, emissions
 from keras_selfattn.decoding.ctc_alignment import align, text_scores
-
-
-def frames(num_frames, seed, vocabulary=3):
-    draw = np.random.default_rng(seed)
-    logits = draw.normal(size=(num_frames, vocabulary))
-    return logits - np.log(np.exp(logits).sum(axis=1, keepdims=True))
+from tests.decoding.letter_frames import random_frames
 
 
 def best_alignments(log_probabilities):
@@ -30,7 +25,7 @@ def best_alignments(log_probabilities):
 @pytest.mark.parametrize("num_frames", [1, 2, 5])
 @pytest.mark.parametrize("seed", range(4))
 def test_the_alignment_is_the_best_of_all(num_frames, seed):
-    log_probabilities = frames(num_frames, seed)
+    log_probabilities = random_frames(num_frames, 3, seed)
     expected = best_alignments(log_probabilities)
     for tokens, (_, path) in expected.items():
         found = align(log_probabilities, list(tokens))
@@ -52,6 +47,6 @@ def test_equal_tokens_in_a_row_need_a_blank_between():
 
 def test_no_tokens_and_no_frames():
     assert align(np.zeros((0, 4)), []).shape == (0,)
-    np.testing.assert_array_equal(align(frames(3, 0), []), [0, 0, 0])
+    np.testing.assert_array_equal(align(random_frames(3, 3, 0), []), [0, 0, 0])
     with pytest.raises(ValueError, match="in 0 frames"):
         align(np.zeros((0, 4)), [1])

@@ -10,6 +10,7 @@ from keras_selfattn.decoding import kneser_ney
 from keras_selfattn.decoding.ctc import collapse
 from keras_selfattn.decoding.ctc_prefix_beam import CtcPrefixBeam
 from keras_selfattn.decoding.text_scorer import TextScorer
+from tests.decoding.letter_frames import random_frames
 
 LETTERS = ["<blank>", " ", "a", "b"]
 WIDE = {
@@ -18,12 +19,6 @@ WIDE = {
     "token_log_width": 1e3,
     "sure_blank": 1.0,
 }
-
-
-def frames(num_frames, seed, vocabulary=4, sharpness=1.0):
-    draw = np.random.default_rng(seed)
-    logits = sharpness * draw.normal(size=(num_frames, vocabulary))
-    return logits - np.log(np.exp(logits).sum(axis=1, keepdims=True))
 
 
 def sums_of_all_alignments(log_probabilities):
@@ -39,7 +34,7 @@ def sums_of_all_alignments(log_probabilities):
 
 @pytest.mark.parametrize("seed", range(6))
 def test_a_wide_beam_sums_over_every_alignment(seed):
-    log_probabilities = frames(6, seed)
+    log_probabilities = random_frames(6, 4, seed)
     search = CtcPrefixBeam(LETTERS, **WIDE)
     search.feed(log_probabilities)
     expected = sums_of_all_alignments(log_probabilities)
@@ -61,7 +56,7 @@ def test_a_wide_beam_sums_over_every_alignment(seed):
 def test_texts_are_ranked_by_sound_and_scorer(seed):
     model = kneser_ney.train([["a", "b"], ["a", "b"], ["ab"]], 2)
     scorer = TextScorer(model, 1.5, 0.5, 1.0, phrases=["ba"])
-    log_probabilities = frames(6, seed)
+    log_probabilities = random_frames(6, 4, seed)
     search = CtcPrefixBeam(LETTERS, scorer, **WIDE)
     search.feed(log_probabilities)
     ranked = {}
@@ -81,7 +76,7 @@ def test_texts_are_ranked_by_sound_and_scorer(seed):
 
 @pytest.mark.parametrize("portion", [1, 3, 7])
 def test_portions_change_nothing(portion):
-    log_probabilities = frames(40, 1, sharpness=2.0)
+    log_probabilities = random_frames(40, 4, 1, sharpness=2.0)
     whole, parts = CtcPrefixBeam(LETTERS), CtcPrefixBeam(LETTERS)
     whole.feed(log_probabilities)
     for start in range(0, 40, portion):
@@ -92,7 +87,7 @@ def test_portions_change_nothing(portion):
 
 
 def test_asking_for_the_end_does_not_end_it():
-    log_probabilities = frames(30, 2)
+    log_probabilities = random_frames(30, 4, 2)
     asked, other = CtcPrefixBeam(LETTERS), CtcPrefixBeam(LETTERS)
     for frame in log_probabilities:
         asked.feed(frame[np.newaxis])
@@ -109,7 +104,7 @@ def test_asking_for_the_end_does_not_end_it():
 
 
 def test_sure_blanks_are_passed_over_at_no_loss():
-    log_probabilities = frames(12, 3)
+    log_probabilities = random_frames(12, 4, 3)
     sure = np.log(np.array([1 - 3e-6, 1e-6, 1e-6, 1e-6]))
     log_probabilities[[0, 4, 5, 9]] = sure
     quick = CtcPrefixBeam(LETTERS, **{**WIDE, "sure_blank": 0.999})
@@ -124,7 +119,7 @@ def test_sure_blanks_are_passed_over_at_no_loss():
 def test_the_tree_keeps_what_lives_only():
     search = CtcPrefixBeam(LETTERS, beam_size=4)
     for seed in range(60):
-        search.feed(frames(10, seed))
+        search.feed(random_frames(10, 4, seed))
     root = search._beam[0]
     while root.parent is not None:
         root = root.parent
@@ -182,7 +177,7 @@ def test_settings_out_of_range_are_named(options, message):
 
 
 def test_bad_frames_are_refused_and_the_search_goes_on():
-    log_probabilities = frames(8, 5)
+    log_probabilities = random_frames(8, 4, 5)
     search, other = CtcPrefixBeam(LETTERS), CtcPrefixBeam(LETTERS)
     search.feed(log_probabilities[:4])
     broken = log_probabilities.copy()
