@@ -33,7 +33,7 @@ from preset_metrics import EvaluationError, find_source, parse_set
 from keras_selfattn.atomic_file import write_atomically
 from keras_selfattn.data.corpora import read_manifest
 from keras_selfattn.decoding import jsgf
-from keras_selfattn.decoding.ctc import collapse
+from keras_selfattn.decoding.ctc import collapse, softened
 from keras_selfattn.decoding.ctc_alignment import text_scores
 from keras_selfattn.decoding.grammar_search import GrammarSearch
 from keras_selfattn.preprocessing.audio import read_audio
@@ -91,8 +91,7 @@ class WordRecordings:
         texts = [[ids[c] for c in text] for text in self.candidates]
         rows = []
         for piece in pieces:
-            share = OTHER / len(vocabulary)
-            soft = np.log((1 - OTHER) * np.exp(piece) + share)
+            soft = np.log(softened(piece, OTHER))
             free = soft.max(axis=1).sum()
             rows.append(text_scores(soft, texts) - free)
         self.scores = np.maximum(np.array(rows), -WORST)

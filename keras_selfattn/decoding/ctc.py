@@ -38,6 +38,22 @@ def checked_frames(log_probabilities, vocabulary_size, dtype="float32"):
     return frames
 
 
+def softened(log_probabilities, other):
+    """Probabilities of which a part is shared among all tokens.
+
+    So a letter that was not heard at all costs much, and not everything.
+
+    Args:
+        log_probabilities: float array `(T, V)`.
+        other: float in [0, 1), that part.
+
+    Returns:
+        float array `(T, V)`.
+    """
+    share = other / log_probabilities.shape[1]
+    return (1.0 - other) * np.exp(log_probabilities) + share
+
+
 def emissions(frame_ids):
     """Keeps each token at the frame where it begins, 0 everywhere else.
 

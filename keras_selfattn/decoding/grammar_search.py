@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from keras_selfattn.decoding import jsgf
-from keras_selfattn.decoding.ctc import checked_frames
+from keras_selfattn.decoding.ctc import checked_frames, softened
 from keras_selfattn.decoding.token_graph import Speller, token_graph
 from keras_selfattn.decoding.word_graph import word_graph
 
@@ -141,8 +141,7 @@ class GrammarSearch:
 
     def emissions(self, log_probabilities):
         """float32 `(T, V + 1)`: with prices, and any speech in the last."""
-        share = self._other / self._size
-        soft = (1.0 - self._other) * np.exp(log_probabilities) + share
+        soft = softened(log_probabilities, self._other)
         soft[:, 0] += self._added * (1.0 - soft[:, 0])
         speech = np.log(soft[:, 1:].sum(axis=1)) - self._garbage
         return np.concatenate([np.log(soft), speech[:, np.newaxis]], axis=1)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from keras_selfattn.decoding import jsgf
-from keras_selfattn.decoding.ctc import checked_frames
+from keras_selfattn.decoding.ctc import checked_frames, softened
 from keras_selfattn.decoding.token_graph import Speller, token_graph
 from keras_selfattn.decoding.word_graph import word_graph
 
@@ -137,8 +137,7 @@ class KeywordSpotter:
     def _ratios(self, log_probabilities):
         """float32 `(T, V)`: ln p less that of the frame's best token."""
         frames = checked_frames(log_probabilities, self._size)
-        share = self._other / self._size
-        logs = np.log((1.0 - self._other) * np.exp(frames) + share)
+        logs = np.log(softened(frames, self._other))
         return logs - logs.max(axis=1, keepdims=True, initial=-np.inf)
 
 

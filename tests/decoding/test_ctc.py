@@ -11,6 +11,7 @@ from keras_selfattn.decoding.ctc import (
     checked_frames,
     collapse,
     emissions,
+    softened,
     words_with_times,
 )
 
@@ -135,3 +136,11 @@ def test_frames_are_checked():
         checked_frames(frames, 3)
     with pytest.raises(ValueError, match="that are NaN"):
         checked_frames([[np.nan, 0]], 2)
+
+
+def test_a_part_is_shared_among_all_tokens():
+    frames = np.log(np.array([[0.9, 0.1, 1e-30], [0.2, 0.3, 0.5]]))
+    np.testing.assert_array_equal(softened(frames, 0.0), np.exp(frames))
+    soft = softened(frames, 0.3)
+    np.testing.assert_allclose(soft.sum(axis=1), 1.0)
+    np.testing.assert_allclose(soft[0], [0.73, 0.17, 0.1])
