@@ -136,7 +136,7 @@ def measure(transcriber, examples, other=None, advance=None) -> dict:
 def language_search(lm: str, source: Source) -> SpeechSearch:
     """Returns the search with a language model, as `transcribe --lm` does."""
     if lm == "preset":
-        lm = preset_language_model(source.folder or source.file.parent)
+        lm = preset_language_model(source.folder or source.file)
     return SpeechSearch(language_model=lm)
 
 

@@ -1,7 +1,5 @@
 """The options of `keras-selfattn transcribe` that say how it searches."""
 
-from pathlib import Path
-
 from keras_selfattn.commands.terminal import model_source
 
 PRESET = "preset"
@@ -34,9 +32,7 @@ def speech_search(preset, beam, lm, phrases, grammar, spellings):
             "and --phrase, or --grammar."
         )
     if lm == PRESET:
-        source = Path(model_source(preset))
-        folder = source if source.is_dir() else source.parent
-        lm = runtime.preset_language_model(folder)
+        lm = runtime.preset_language_model(model_source(preset))
     return runtime.SpeechSearch(
         beam=beam or runtime.DEFAULT_BEAM,
         language_model=lm,

@@ -282,12 +282,14 @@ def preset_language_model(source):
     """The path of a preset's language model.
 
     Args:
-        source: str or path of a preset folder.
+        source: str or path of a preset folder, or of a file in it.
 
     Raises:
         PresetError: it is no preset folder, or has none.
     """
     folder = Path(source)
+    if not folder.is_dir():
+        folder = folder.parent
     if not (folder / LANGUAGE_MODEL).is_file():
         raise preset_folder.PresetError(
             f"{folder} has no {LANGUAGE_MODEL}; give the path of a language "
