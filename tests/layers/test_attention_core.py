@@ -27,7 +27,9 @@ from tests.litert import needs_tensorflow, run_converted
 pytestmark = pytest.mark.backend
 
 B, N, K, T, S, H = 2, 4, 2, 5, 7, 4
-# Largest error of outputs of order 1 against float64, by compute dtype.
+# Largest error of outputs of order 1 against float64, by compute dtype; outputs
+# above it may err by as much of their size (processors without bfloat16 also
+# add up in it, on TensorFlow).
 TOLERANCES = {"float32": 1e-5, "bfloat16": 4e-2, "float16": 4e-3}
 
 
@@ -121,9 +123,9 @@ def test_equals_the_reference_in_every_dtype(dtype, num_pairs):
         )
         found = found[0] if scores else found
         assert keras.backend.standardize_dtype(found.dtype) == dtype
-        np.testing.assert_allclose(
-            to_numpy(found), expected, atol=TOLERANCES[dtype]
-        )
+        error = np.abs(to_numpy(found).astype("float64") - expected)
+        scale = np.maximum(np.abs(expected), 1.0)
+        assert np.max(error / scale) <= TOLERANCES[dtype]
 
 
 @pytest.mark.parametrize("soft_cap,scale", [(2.0, None), (0.5, 1.0), (None, 2)])
