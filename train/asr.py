@@ -160,24 +160,50 @@ def build_recognizer(args, texts):
     return recognizer
 
 
+def read_noises(args):
+    """The recordings of the noise folder, if one is named."""
+    from keras_selfattn.preprocessing.audio import read_audio
+
+    if not args.noise:
+        return []
+    found = read_corpora([f"{args.noise}:train"])
+    return [read_audio(example.path) for example, _ in found]
+
+
+def draw_babble(args, examples, count=200):
+    """Some of the training recordings, of which babble is made."""
+    import random
+
+    from keras_selfattn.preprocessing.audio import read_audio
+
+    if not args.babble_probability:
+        return []
+    drawn = random.Random(args.seed).sample(examples, min(count, len(examples)))
+    return [read_audio(example.path) for example in drawn]
+
+
 def read_dataset(args, recognizer, examples):
     """The training corpora as batches."""
     from keras_selfattn.data.augmentation import Augmenter
+    from keras_selfattn.data.rooms import simulate_rooms
     from keras_selfattn.data.speech_dataset import SpeechDataset
-    from keras_selfattn.preprocessing.audio import read_audio
 
-    noises = []
-    if args.noise:
-        noises = [
-            read_audio(example.path)
-            for example, _ in read_corpora([f"{args.noise}:train"])
-        ]
+    augmenter = Augmenter(
+        noises=read_noises(args),
+        noise_probability=args.noise_probability,
+        snr_db=(args.snr_low, args.snr_high),
+        rooms=simulate_rooms(args.rooms, seed=args.seed) if args.rooms else [],
+        room_probability=args.room_probability,
+        babble=draw_babble(args, examples),
+        babble_probability=args.babble_probability,
+        band_probability=args.band_probability,
+    )
     return SpeechDataset(
         examples,
         recognizer.tokenizer,
         batch_seconds=args.batch_seconds,
         frame_seconds=recognizer.frame_seconds,
-        augmenter=Augmenter(noises=noises, noise_probability=0.3),
+        augmenter=augmenter,
         augment_from_epoch=args.augment_from_epoch,
         shortest_first_epochs=args.shortest_first_epochs,
         seed=args.seed,
@@ -338,6 +364,13 @@ def main(
     train: Annotated[list[str], option("FOLDER:SPLIT; repeatable")] = (),
     dev: Annotated[list[str], option("FOLDER:SPLIT; repeatable")] = (),
     noise: Annotated[Path | None, option("manifest folder of noises")] = None,
+    noise_probability: Annotated[float, option("share with noise")] = 0.3,
+    snr_low: Annotated[float, option("decibels, noise and babble")] = 5.0,
+    snr_high: Annotated[float, option("decibels, noise and babble")] = 25.0,
+    babble_probability: Annotated[float, option("others talking")] = 0.0,
+    rooms: Annotated[int, option("rooms to simulate")] = 0,
+    room_probability: Annotated[float, option("share heard in them")] = 0.3,
+    band_probability: Annotated[float, option("narrow as telephones")] = 0.0,
     backend: Annotated[str, option("torch, jax or tensorflow")] = "",
     name: Annotated[str, option("of the preset; default: of --out")] = "",
     architecture: Annotated[str, option(", ".join(ARCHITECTURES))] = (
