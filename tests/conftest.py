@@ -23,6 +23,13 @@ for name, value in {
     "MPLBACKEND": "agg",
 }.items():
     os.environ.setdefault(name, value)
+if os.environ["KERAS_BACKEND"] == "jax":
+    # Compiling is most of what the tests cost there, running nothing.
+    os.environ.setdefault(
+        "XLA_FLAGS",
+        "--xla_backend_optimization_level=0 "
+        "--xla_llvm_disable_expensive_passes=true",
+    )
 
 # The same examples each time, however slow the machine is at the moment.
 settings.register_profile("suite", deadline=None, derandomize=True)
