@@ -74,15 +74,17 @@ def transcribe(
         int | None,
         typer.Option(
             min=1,
-            help="Texts kept while searching; 16 with --lm or --phrase.",
+            help="Texts kept while searching; 16 unless only the best tokens "
+            "are read.",
         ),
     ] = None,
     lm: Annotated[
         str | None,
         typer.Option(
             metavar="FILE",
-            help="Language model: ARPA, one of train/ngram_lm.py, or `preset` "
-            "for the preset's own.",
+            help="Language model: ARPA, one of train/ngram_lm.py, `preset` "
+            "for the preset's own, which is the default where there is one, "
+            "or `none`.",
         ),
     ] = None,
     phrase: Annotated[

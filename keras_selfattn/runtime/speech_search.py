@@ -278,19 +278,25 @@ def read_spellings(path):
     return spellings
 
 
-def preset_language_model(source):
+def preset_language_model(source, required=True):
     """The path of a preset's language model.
 
     Args:
         source: str or path of a preset folder, or of a file in it.
+        required: bool, whether there has to be one.
+
+    Returns:
+        path, or None where there is none and none is required.
 
     Raises:
-        PresetError: it is no preset folder, or has none.
+        PresetError: it has none, which is required, or one that is damaged.
     """
     folder = Path(source)
     if not folder.is_dir():
         folder = folder.parent
     if not (folder / LANGUAGE_MODEL).is_file():
+        if not required:
+            return None
         raise preset_folder.PresetError(
             f"{folder} has no {LANGUAGE_MODEL}; give the path of a language "
             "model, ARPA or one of train/ngram_lm.py."

@@ -29,13 +29,15 @@ def search_of(**options):
     return speech_search(*(options.get(name) for name in names))
 
 
-def test_without_options_nothing_is_searched():
-    assert search_of(preset="asr") is None
-    assert search_of(preset="asr", phrases=[]) is None
+def test_without_options_the_presets_language_model_is_asked():
+    assert search_of(preset="asr").language_model is not None
+    assert search_of(preset="asr", lm="none") is None
+    assert search_of(preset="asr", lm="none", phrases=[]) is None
+    assert search_of(preset=str(TINY)) is None
 
 
 def test_beam_phrases_and_language_model(model):
-    assert search_of(beam=4).beam == 4
+    assert search_of(preset=str(TINY), beam=4).beam == 4
     search = search_of(lm=str(model), phrases=["zoe"])
     assert search.beam == 16 and search.language_model is not None
     result = transcribe(
@@ -75,16 +77,16 @@ def test_the_presets_own_language_model(home, model):
     folder = home / "asr" / "tiny_asr"
     (folder / "language_model.bin").write_bytes(model.read_bytes())
     zoo.seal(folder, aliases=["asr"])
+    sample = TINY / "sample.wav"
     for preset in ("asr", str(folder), str(folder / "model.tflite")):
-        result = run(
-            "transcribe", "--preset", preset, "--lm", "preset",
-            TINY / "sample.wav",
-        )  # fmt: skip
-        assert (result.exit_code, result.stdout) == (0, TEXT + "\n")
+        for lm in (["--lm", "preset"], []):
+            result = run("transcribe", "--preset", preset, *lm, sample)
+            assert (result.exit_code, result.stdout) == (0, TEXT + "\n")
     content = bytearray((folder / "language_model.bin").read_bytes())
     content[-1] ^= 1
     (folder / "language_model.bin").write_bytes(content)
-    result = run("transcribe", "--lm", "preset", TINY / "sample.wav")
+    assert run("transcribe", "--lm", "none", sample).exit_code == 0
+    result = run("transcribe", sample)
     assert result.exit_code == 2
     assert "language_model.bin is damaged" in result.stderr
 
