@@ -26,6 +26,7 @@ def choose_attention(
     seed=0,
     dtype=None,
     name="attention",
+    use_bias=True,
 ):
     """Returns a new self-attention layer.
 
@@ -47,6 +48,7 @@ def choose_attention(
         seed: int, seed of the dropout.
         dtype: dtype policy of the layer.
         name: str, the layer's name.
+        use_bias: bool, biases in the projections.
 
     Raises:
         ValueError: for anything else, a layer that is built, or positions
@@ -74,6 +76,7 @@ def choose_attention(
             " or an attention layer."
         )
     shared = {"num_heads": num_heads, "dropout": dropout, "seed": seed}
+    shared["use_bias"] = use_bias
     if kind not in WITHOUT_POSITIONS:
         shared["positions"] = positions
     elif positions is not None:

@@ -40,7 +40,9 @@ class EncoderBlock(keras.layers.Layer):
         seed: int, seed of the dropouts.
         attention: None (full), a dict such as `{"kind": "local", "window":
             64}`, or a layer to copy; see `choose_attention`.
-        norm: "layer" or "rms".
+        norm: "layer", "rms" or a dict; see `make_norm`.
+        use_bias: bool, biases in the attention's projections and in the
+            feed-forward network; an attention given as a layer keeps its own.
 
     Call arguments:
         inputs: float `(B, T, D)`.
@@ -75,6 +77,7 @@ class EncoderBlock(keras.layers.Layer):
         seed=0,
         attention=None,
         norm="layer",
+        use_bias=True,
         **kwargs,
     ):
         super().__init__(**kwargs)
@@ -87,16 +90,24 @@ class EncoderBlock(keras.layers.Layer):
         self.norm_first = norm_first
         self.seed = seed
         self.norm = norm
+        self.use_bias = use_bias
         policy = {"dtype": self.dtype_policy}
         self._attention_config = attention_config(attention)
         self.attention = choose_attention(
-            attention, num_heads, positions, inner_dropout, seed, **policy
+            attention,
+            num_heads,
+            positions,
+            inner_dropout,
+            seed,
+            use_bias=use_bias,
+            **policy,
         )
         self.feed_forward = FeedForward(
             intermediate_dim,
             activation,
             inner_dropout,
             seed + 1,
+            use_bias,
             name="feed_forward",
             **policy,
         )
@@ -158,6 +169,24 @@ class EncoderBlock(keras.layers.Layer):
         x, following = attend_chunk(self.attention, x, past, came, padding_mask)
         return self._after_attention(inputs, x, False), following
 
+    def continue_cached(self, inputs, cache, cache_index):
+        """The outputs of tokens that come after those in the cache.
+
+        Args:
+            inputs: float `(B, T, D)`; the attention is
+                MultiHeadSelfAttention, and hides the future.
+            cache: dict of "key" and "value"; see `empty_cache`.
+            cache_index: int or int scalar tensor, tokens in the cache.
+
+        Returns:
+            float `(B, T, D)` and the updated cache.
+        """
+        x = self.attention_norm(inputs) if self.norm_first else inputs
+        x, cache = self.attention(
+            x, use_causal_mask=True, cache=cache, cache_index=cache_index
+        )
+        return self._after_attention(inputs, x, False), cache
+
     def _after_attention(self, inputs, x, training):
         x = inputs + self.attention_dropout(x, training=training)
         if not self.norm_first:
@@ -185,7 +214,7 @@ class EncoderBlock(keras.layers.Layer):
     def get_config(self):
         names = (
             "num_heads intermediate_dim activation dropout inner_dropout "
-            "norm_first seed norm"
+            "norm_first seed norm use_bias"
         ).split()
         return {
             **super().get_config(),

@@ -16,6 +16,16 @@ GATED = {
 
 
 @keras.saving.register_keras_serializable(package="keras_selfattn")
+def gelu_new(x):
+    """GELU by its tangent, as GPT-2 has it (arXiv:1606.08415, section 2)."""
+    return keras.activations.gelu(x, approximate=True)
+
+
+# Activations by names that Keras does not know.
+OWN = {"gelu_new": gelu_new}
+
+
+@keras.saving.register_keras_serializable(package="keras_selfattn")
 class FeedForward(keras.layers.Layer):
     """`W2 act(W1 x + b1) + b2`, the same at every position.
 
@@ -28,8 +38,9 @@ class FeedForward(keras.layers.Layer):
 
     Args:
         intermediate_dim: int, features between the products.
-        activation: str, a Keras activation ("relu", "gelu", "silu", ...), or
-            a gate: "glu", "bilinear", "reglu", "geglu" or "swiglu".
+        activation: str, a Keras activation ("relu", "gelu", "silu", ...),
+            "gelu_new" (GELU by its tangent), or a gate: "glu", "bilinear",
+            "reglu", "geglu" or "swiglu".
         dropout: float in [0, 1), after the activation (and the gate).
         seed: int, seed of the dropout.
         use_bias: bool, biases in the products.
@@ -74,6 +85,10 @@ class FeedForward(keras.layers.Layer):
     def build(self, input_shape):
         dim = input_shape[-1]
 
+        activation = self.activation
+        if isinstance(activation, str):
+            activation = OWN.get(activation, activation)
+
         def dense(name, units, input_dim, activation=None):
             layer = keras.layers.Dense(
                 units,
@@ -89,7 +104,7 @@ class FeedForward(keras.layers.Layer):
             "expand",
             self.intermediate_dim,
             dim,
-            None if self.gated else self.activation,
+            None if self.gated else activation,
         )
         if self.gated:
             self.gate = dense(

@@ -68,17 +68,27 @@ def make_norm(norm, name, dtype=None):
     """Returns the normalisation layer that a block's `norm` argument names.
 
     Args:
-        norm: "layer" (LayerNormalization, epsilon 1e-5) or "rms" (RMSNorm).
+        norm: "layer" (LayerNormalization, epsilon 1e-5), "rms" (RMSNorm), or
+            a dict of "kind" and arguments of that layer: `{"kind": "layer",
+            "epsilon": 1e-12}`, `{"kind": "layer", "center": False}`.
         name: str, the layer's name.
         dtype: dtype policy of the layer.
 
     Raises:
-        ValueError: for another norm.
+        ValueError: for another norm, or arguments that it does not take.
     """
-    if norm == "layer":
-        return keras.layers.LayerNormalization(
-            epsilon=1e-5, name=name, dtype=dtype
+    arguments = dict(norm) if isinstance(norm, dict) else {"kind": norm}
+    kind = arguments.pop("kind", None)
+    if kind not in NORMS:
+        raise ValueError(
+            f"norm={norm!r} is unknown; use one of {NORMS}, or a dict such as "
+            "{'kind': 'layer', 'epsilon': 1e-6}."
         )
-    if norm == "rms":
-        return RMSNorm(name=name, dtype=dtype)
-    raise ValueError(f"norm={norm!r} is unknown; use one of {NORMS}.")
+    try:
+        if kind == "rms":
+            return RMSNorm(name=name, dtype=dtype, **arguments)
+        return keras.layers.LayerNormalization(
+            name=name, dtype=dtype, **{"epsilon": 1e-5, **arguments}
+        )
+    except TypeError as error:
+        raise ValueError(f"norm={norm!r}: {error}") from error

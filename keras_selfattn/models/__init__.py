@@ -1,5 +1,6 @@
 """Backbones: one architecture a file; they know no text or audio files."""
 
+from keras_selfattn.models.causal_transformer import CausalTransformer
 from keras_selfattn.models.conformer import ConformerEncoder
 from keras_selfattn.models.text_cnn import TextCNN
 from keras_selfattn.models.text_encoder import TextEncoder
@@ -7,6 +8,7 @@ from keras_selfattn.models.text_rnn import TextRNN
 from keras_selfattn.models.transformer import Transformer
 
 __all__ = [
+    "CausalTransformer",
     "ConformerEncoder",
     "TextCNN",
     "TextEncoder",

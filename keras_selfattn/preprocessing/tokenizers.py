@@ -50,6 +50,23 @@ def detokenize(ids, vocabulary):
     return " ".join("".join(pieces).replace(WORD_START, " ").split())
 
 
+def written_text(ids, vocabulary):
+    """As `detokenize`, with blanks and line ends as they were written.
+
+    What language models write: ids of a text's middle may begin with a blank.
+
+    Args:
+        ids: iterable of ints.
+        vocabulary: list of str.
+
+    Returns:
+        str.
+    """
+    pieces = (vocabulary[int(token_id)] for token_id in ids)
+    kept = "".join(piece for piece in pieces if not is_special(piece))
+    return kept.replace(WORD_START, " ")
+
+
 def is_special(piece):
     """Whether a piece of a vocabulary stands for no text (`<blank>`)."""
     return len(piece) > 2 and piece[0] == "<" and piece[-1] == ">"

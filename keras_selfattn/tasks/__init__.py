@@ -1,8 +1,15 @@
 """Tasks: what users load, fit, call and export."""
 
+from keras_selfattn.tasks.causal_lm import CausalLM
 from keras_selfattn.tasks.speech_recognizer import SpeechRecognizer
 from keras_selfattn.tasks.task import Task
 from keras_selfattn.tasks.text_classifier import TextClassifier
 from keras_selfattn.tasks.translator import Translator
 
-__all__ = ["SpeechRecognizer", "Task", "TextClassifier", "Translator"]
+__all__ = [
+    "CausalLM",
+    "SpeechRecognizer",
+    "Task",
+    "TextClassifier",
+    "Translator",
+]
