@@ -7,7 +7,7 @@ import keras
 import numpy as np
 
 from keras_selfattn.decoding.causal_context import CausalContext
-from keras_selfattn.tasks.causal_graph import PAD_ID, score
+from keras_selfattn.tasks.causal_graph import PAD_ID, picked
 
 MULTIPLE = 16  # of tokens read at once and of caches: few shapes to compile
 
@@ -28,40 +28,54 @@ class _Reader(keras.Model):
 
 
 class CausalScorer(keras.Model):
-    """`causal_graph.score`, compiled by `predict`."""
+    """How likely tokens are behind those before them; by `predict`.
+
+    Args:
+        transformer: CausalTransformer, built.
+
+    Example:
+        >>> CausalScorer(transformer).of_rows([[1, 5, 8, 2], [1, 7, 2]])
+    """
 
     def __init__(self, transformer):
         super().__init__(name="causal_score")
         self.transformer = transformer
         self.built = True
 
-    def call(self, token_ids):
-        return score(self.transformer, token_ids)
+    def call(self, inputs):
+        return picked(
+            self.transformer(inputs["token_ids"]), inputs["labels"]
+        )
 
     def of_rows(self, rows, batch_size=32):
-        """What `score` gives of token ids of any lengths.
+        """Log-probabilities of all tokens of rows but their first.
 
         Args:
-            rows: list of lists of ints, none longer than the model sees.
+            rows: list of lists of int, each of at least one token and at most
+                one more than the model sees.
             batch_size: int, rows at once.
 
         Returns:
-            list of float32 arrays, log-probabilities; the first is 0.
+            list of float32 arrays, one shorter than its row.
         """
-        found = [None] * len(rows)
+        found = [np.zeros(0, "float32")] * len(rows)
         order = sorted(range(len(rows)), key=lambda i: len(rows[i]))
+        order = [i for i in order if len(rows[i]) > 1]
         most = self.transformer.max_sequence_length
         for start in range(0, len(order), batch_size):
             chosen = order[start : start + batch_size]
-            width = _round_up(len(rows[chosen[-1]]), most)
+            width = _round_up(len(rows[chosen[-1]]) - 1, most)
             # A power of two, so few shapes: what is filled in is padding.
             count = 1 << (len(chosen) - 1).bit_length()
-            ids = np.full((count, width), PAD_ID, "int32")
+            ids = np.full((count, width + 1), PAD_ID, "int32")
             for place, i in enumerate(chosen):
                 ids[place, : len(rows[i])] = rows[i]
-            logs = self.predict_on_batch(ids)["log_probabilities"]
+            logs = self.predict_on_batch(
+                {"token_ids": ids[:, :-1], "labels": ids[:, 1:]}
+            )
             for place, i in enumerate(chosen):
-                found[i] = np.asarray(logs[place, : len(rows[i])], "float32")
+                kept = logs[place, : len(rows[i]) - 1]
+                found[i] = np.asarray(kept, "float32")
         return found
 
 

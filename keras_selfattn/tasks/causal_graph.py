@@ -30,22 +30,28 @@ def score(transformer, token_ids):
         place; 0 at the first place, before which nothing stands, and at
         padding.
     """
-    logits = ops.cast(transformer(token_ids), "float32")  # (B, T, V)
+    return scored(transformer(token_ids), token_ids)
+
+
+def scored(logits, token_ids):
+    """What `score` gives, from logits `(B, T, V)`."""
+    logits = ops.cast(logits, "float32")
+    # Padded and cut, and not cut alone: a text may have one token.
+    following = ops.pad(token_ids, ((0, 0), (0, 1)))[:, 1:]  # (B, T)
+    logs = picked(logits, following)
     return {
         "next_ids": ops.cast(ops.top_k(logits, 1)[1][..., 0], "int32"),
-        "log_probabilities": picked(logits, token_ids),
+        "log_probabilities": ops.pad(logs, ((0, 0), (1, 0)))[:, :-1],
     }
 
 
-def picked(logits, token_ids):
-    """The "log_probabilities" of `score`, from logits `(B, T, V)`."""
-    # Padded and cut, and not cut alone: a text may have one token.
-    following = ops.pad(token_ids, ((0, 0), (0, 1)))[:, 1:]  # (B, T)
+def picked(logits, labels):
+    """Log-probabilities of labels: float32 `(B, T)`, 0 at padding."""
+    logits = ops.cast(logits, "float32")
     ids = ops.arange(logits.shape[-1], dtype="int32")
-    own = ops.cast(ops.expand_dims(following, -1) == ids, "float32")
+    own = ops.cast(ops.expand_dims(labels, -1) == ids, "float32")
     logs = ops.sum(own * logits, axis=-1) - ops.logsumexp(logits, axis=-1)
-    logs = ops.pad(logs, ((0, 0), (1, 0)))[:, :-1]  # (B, T)
-    return logs * ops.cast(ops.not_equal(token_ids, PAD_ID), "float32")
+    return logs * ops.cast(ops.not_equal(labels, PAD_ID), "float32")
 
 
 def decode_step(transformer, token_ids, position, cache):

@@ -24,8 +24,8 @@ from keras_selfattn.tasks.causal_graph import (
     cache_shape,
     check,
     parts,
-    picked,
     score,
+    scored,
 )
 from keras_selfattn.tasks.task import Task, from_config, to_config
 
@@ -226,7 +226,7 @@ class CausalLM(Task):
         for number, text in enumerate(texts):
             ids = self.text_ids(text)
             for start, known in overlapping(len(ids), most):
-                windows.append(ids[start : start + most])
+                windows.append(ids[start : start + most + 1])
                 owners.append((number, known))
         logs = [[np.zeros(0, "float32")] for _ in texts]
         found = self._scorer.of_rows(windows, batch_size)
@@ -288,12 +288,9 @@ class CausalLM(Task):
         logits, _, _ = self.transformer.decode_step(
             ids, 0, self.transformer.caches(1, ids.shape[1])
         )
-        logits = ops.cast(logits, "float32")
-        logs = ops.convert_to_numpy(picked(logits, ids))
-        best = ops.convert_to_numpy(logits).argmax(axis=-1)
         return {
-            "next_ids": best[0].astype("int32"),
-            "log_probabilities": logs[0],
+            name: ops.convert_to_numpy(found[0])
+            for name, found in scored(logits, ids).items()
         }
 
     def export_probes(self):
@@ -323,24 +320,26 @@ class CausalLM(Task):
 
 
 def overlapping(length, most):
-    """Windows over a sequence, and how much of each is known before.
+    """Windows over a text, and how much of each is only context.
+
+    A window is `most` tokens and the one behind them. Every token but the
+    first is scored in one window.
 
     Args:
         length: int, tokens there are.
-        most: int, tokens of a window.
+        most: int, tokens that the model reads at once.
 
     Returns:
-        list of (start, number of tokens at its beginning that are context
-        only); every token but the first is scored in one window.
+        list of (start, how many of the window's scores are of tokens that an
+        earlier window scored).
 
     Example:
-        >>> overlapping(10, 4)
-        [(0, 1), (2, 2), (4, 2), (6, 2)]
+        >>> overlapping(10, 4)  # scores 1-4, 5-6, 7-8, 9
+        [(0, 0), (2, 2), (4, 2), (6, 2)]
     """
-    windows, known, start = [], 1, 0
-    while start + known < length:
-        windows.append((start, known))
-        end = start + most
+    windows, start, scored = [], 0, 1
+    while scored < length:
+        windows.append((start, scored - start - 1))
+        scored = start + most + 1
         start += most - most // 2
-        known = end - start
     return windows
