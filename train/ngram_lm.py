@@ -15,6 +15,9 @@ not at all, unless they stand in the transcripts of a `--set`.
 
 The model is modified Kneser-Ney (`decoding.kneser_ney`), pruned until it is at
 most `--max-bytes` long. An OUT that ends in .arpa is written as ARPA text.
+
+`--keep-texts FOLDER` also writes the sentences, a line each, for `causal_lm.py
+--lines`: `train.txt`, and `CORPUS_SPLIT.txt` of each `--dev`.
 """
 
 import gzip
@@ -140,6 +143,9 @@ def main(
     max_bytes: Annotated[
         int, typer.Option(min=1024, help="Greatest size of the file.")
     ] = 1_100_000,
+    keep_texts: Annotated[
+        Path | None, typer.Option(help="Folder to write the sentences to.")
+    ] = None,
 ) -> None:
     """Trains an n-gram language model from transcripts and texts."""
     with user_errors():
@@ -164,8 +170,17 @@ def main(
                 f"{named}: {len(written) - before} new sentences, "
                 f"{refused} refused, {len(lines) - len(kept)} held out"
             )
-        sentences = [line.split() for line in spoken * repeat_sets]
-        sentences += [line.split() for line in written]
+        lines = [*(spoken * repeat_sets), *written]
+        if keep_texts is not None:
+            texts = {"train": lines}
+            for named in dev or []:
+                found = normalized(read_transcripts(data, named))[0]
+                texts[named.replace(":", "_")] = found
+            keep_texts.mkdir(parents=True, exist_ok=True)
+            for stem, kept in texts.items():
+                path = keep_texts / f"{stem}.txt"
+                write_atomically(path, "".join(f"{line}\n" for line in kept))
+        sentences = [line.split() for line in lines]
         model, content, prune = fit(sentences, order, min_count, max_bytes)
         if out.suffix == ".arpa":
             file = io.StringIO()

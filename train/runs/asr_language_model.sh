@@ -4,7 +4,7 @@
 # Needs KERAS_SELFATTN_DATA; about half a minute on one core. Afterwards:
 # python -c 'from keras_selfattn import zoo; zoo.seal(zoo.resolve("asr"))'
 #
-#   train/runs/asr_language_model.sh OUT.bin
+#   train/runs/asr_language_model.sh OUT.bin [MORE OPTIONS]
 set -euo pipefail
 data=${KERAS_SELFATTN_DATA:?names the data folder}
 out=${1:?usage: $0 OUT.bin}
@@ -18,4 +18,4 @@ python train/ngram_lm.py --out "$out" --data "$data/speech" \
   --held-out speechocean762:test --held-out fsdd:test \
   --held-out coffee-s2i:dev --held-out wakewords:dev \
   --dev speechocean762:dev --dev librispeech-mini:dev --dev fsdd:dev \
-  --min-count 3 --max-bytes 1000000
+  --min-count 3 --max-bytes 1000000 "${@:2}"
