@@ -106,3 +106,29 @@ class CausalContext:
             "filled": np.full_like(state["filled"], end),
         }
         return np.asarray(logits), np.asarray(hidden), state
+
+
+def overlapping(length, most):
+    """Windows over a text, and how much of each is only context.
+
+    A window is `most` tokens and the one behind them. Every token but the
+    first is scored in one window.
+
+    Args:
+        length: int, tokens there are.
+        most: int, tokens that the model reads at once.
+
+    Returns:
+        list of (start, how many of the window's scores are of tokens that an
+        earlier window scored).
+
+    Example:
+        >>> overlapping(10, 4)  # scores 1-4, 5-6, 7-8, 9
+        [(0, 0), (2, 2), (4, 2), (6, 2)]
+    """
+    windows, start, scored = [], 0, 1
+    while scored < length:
+        windows.append((start, scored - start - 1))
+        scored = start + most + 1
+        start += most - most // 2
+    return windows

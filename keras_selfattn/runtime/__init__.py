@@ -5,10 +5,12 @@ from importlib import import_module
 _HOMES = {
     "Classification": "keras_selfattn.decoding.classification",
     "Classifier": "keras_selfattn.runtime.text_classifier",
+    "Generation": "keras_selfattn.runtime.text_generator",
     "ModelError": "keras_selfattn.runtime.model_file",
     "PresetError": "keras_selfattn.runtime.preset_folder",
     "SpeechSearch": "keras_selfattn.runtime.speech_search",
     "StreamingTranscriber": "keras_selfattn.runtime.streaming_transcriber",
+    "TextGenerator": "keras_selfattn.runtime.text_generator",
     "Transcriber": "keras_selfattn.runtime.transcriber",
     "Transcript": "keras_selfattn.runtime.transcriber",
     "Translation": "keras_selfattn.runtime.translator",

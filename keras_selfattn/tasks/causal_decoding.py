@@ -43,9 +43,7 @@ class CausalScorer(keras.Model):
         self.built = True
 
     def call(self, inputs):
-        return picked(
-            self.transformer(inputs["token_ids"]), inputs["labels"]
-        )
+        return picked(self.transformer(inputs["token_ids"]), inputs["labels"])
 
     def of_rows(self, rows, batch_size=32):
         """Log-probabilities of all tokens of rows but their first.
@@ -101,9 +99,7 @@ class CausalReader:
 
         def empty(rows):
             caches = self._transformer.caches(rows, places)
-            return keras.tree.map_structure(
-                keras.ops.convert_to_numpy, caches
-            )
+            return keras.tree.map_structure(keras.ops.convert_to_numpy, caches)
 
         def read(token_ids, filled, caches):
             rows, count = token_ids.shape

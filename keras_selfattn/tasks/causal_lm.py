@@ -7,6 +7,7 @@ import keras
 import numpy as np
 from keras import ops
 
+from keras_selfattn.decoding.causal_context import overlapping
 from keras_selfattn.decoding.text_generation import continue_tokens
 from keras_selfattn.export.signature import Signature
 from keras_selfattn.losses.cross_entropy import smoothed_cross_entropy
@@ -317,29 +318,3 @@ class CausalLM(Task):
             {"token_ids": np.array(self.text_ids(text)[:most], "int32")}
             for text in items
         ]
-
-
-def overlapping(length, most):
-    """Windows over a text, and how much of each is only context.
-
-    A window is `most` tokens and the one behind them. Every token but the
-    first is scored in one window.
-
-    Args:
-        length: int, tokens there are.
-        most: int, tokens that the model reads at once.
-
-    Returns:
-        list of (start, how many of the window's scores are of tokens that an
-        earlier window scored).
-
-    Example:
-        >>> overlapping(10, 4)  # scores 1-4, 5-6, 7-8, 9
-        [(0, 0), (2, 2), (4, 2), (6, 2)]
-    """
-    windows, start, scored = [], 0, 1
-    while scored < length:
-        windows.append((start, scored - start - 1))
-        scored = start + most + 1
-        start += most - most // 2
-    return windows
