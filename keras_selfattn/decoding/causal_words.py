@@ -75,7 +75,7 @@ class CausalWordModel:
         return self._ngram.best_with_prefix(prefix)
 
     def score(self, context, word):
-        """ln p of a word, and the context behind it."""
+        """Ln p of a word, and the context behind it."""
         by_ngram, ngram = self._ngram.score(context.ngram, word)
         here, total = context, 0.0
         for token in self._encode(word):
@@ -86,7 +86,7 @@ class CausalWordModel:
         return self._mixed(total, by_ngram), here
 
     def end(self, context):
-        """ln p of the text's end."""
+        """Ln p of the text's end."""
         scores, _ = context.read()
         return self._mixed(
             float(scores[self._end_id]), self._ngram.end(context.ngram)
