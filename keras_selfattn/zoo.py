@@ -158,8 +158,8 @@ def check(name_or_folder):
         name_or_folder: alias, name or folder of a preset; see `resolve`.
 
     Returns:
-        The `runtime.Transcript`, `runtime.Classification` or
-        `runtime.Translation` of the sample.
+        The `runtime.Transcript`, `runtime.Classification`,
+        `runtime.Translation` or `runtime.Generation` of the sample.
 
     Raises:
         PresetError: a file was changed, there is no reference, or what comes
@@ -174,7 +174,14 @@ def check(name_or_folder):
         )
     if "label" in reference:
         return _check_label(folder, reference)
-    if "source" in reference:
+    if "prompt" in reference:
+        from keras_selfattn.runtime.text_generator import TextGenerator
+
+        sample = reference["prompt"]
+        answer = TextGenerator(folder).generate(
+            sample, len(reference["token_ids"]), search="greedy"
+        )
+    elif "source" in reference:
         from keras_selfattn.runtime.translator import Translator
 
         sample = reference["source"]

@@ -53,6 +53,9 @@ ACTIVATIONS = {
     "relu": lambda x: np.maximum(x, 0),
     "silu": lambda x: x * sigmoid(x),
     "gelu": lambda x: x * 0.5 * (1 + np.vectorize(math.erf)(x / 2**0.5)),
+    "gelu_new": lambda x: (
+        x * 0.5 * (1 + np.tanh((2 / np.pi) ** 0.5 * (x + 0.044715 * x**3)))
+    ),
     "tanh": np.tanh,
     "sigmoid": sigmoid,
     "linear": lambda x: x,

@@ -235,7 +235,11 @@ def run(args):
     if args.lines:
         rows = [model.text_ids(text) for text in texts]
         dataset = TextRows(
-            rows, args.batch_tokens, max_tokens=args.window, seed=args.seed
+            rows,
+            args.batch_tokens,
+            args.length_multiple,
+            args.window,
+            seed=args.seed,
         )
     else:
         ids = tokenizer.encode("".join(texts))
@@ -288,6 +292,7 @@ def main(
     steps: Annotated[int, option("of an epoch of windows")] = 250,
     batch_size: Annotated[int, option("windows at once")] = 12,
     batch_tokens: Annotated[int, option("of lines, padded")] = 4096,
+    length_multiple: Annotated[int, option("lines are padded to")] = 16,
     learning_rate: Annotated[float, option("highest")] = 1e-3,
     final_learning_rate: float = 1e-4,
     warmup_steps: int = 100,

@@ -27,6 +27,8 @@ import typer
 from keras_selfattn import zoo
 from keras_selfattn.runtime.preset_folder import write_json
 
+CONTINUATION = 40  # tokens that a language model writes as its reference
+
 
 def hear(folder, sample):
     """The reference of a recogniser: text and tokens of a recording.
@@ -80,8 +82,29 @@ def translate(folder, text):
     }
 
 
+def go_on(folder, text):
+    """The reference of a language model: what it writes behind a text.
+
+    Raises:
+        ValueError: the shipped file writes nothing.
+    """
+    from keras_selfattn.runtime import TextGenerator
+
+    found = TextGenerator(folder / "model.tflite").generate(
+        text, CONTINUATION, search="greedy"
+    )
+    if not found.text:
+        raise ValueError(f"{text!r}: the new file writes nothing behind it.")
+    return {
+        "prompt": text,
+        "text": found.text,
+        "token_ids": found.token_ids,
+    }
+
+
 # Task -> (option that names its sample, what gives the reference).
 REFERENCES = {
+    "CausalLM": ("text", go_on),
     "SpeechRecognizer": ("sample", hear),
     "TextClassifier": ("text", classify),
     "Translator": ("text", translate),

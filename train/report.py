@@ -9,9 +9,10 @@ and `benchmarks/peers.json` (other systems, each with its source). What stands
 between `<!-- report:NAME -->` and `<!-- /report -->` is generated from them;
 NAME is `results`, `peers`, `benchmark`, `commands` or `wakewords` (speech),
 `classification` or `classifiers`, `translation`, `published` or `translators`,
-or of the attention family `attention`, `length`, `accuracy` or `growth`. In a
-card, `results`, `classification` and `translation` are that preset's own. A
-figure measured on another file than the one the preset ships is an error.
+`language`, or of the attention family `attention`, `length`, `accuracy` or
+`growth`. In a card, `results`, `classification`, `translation` and `language`
+are that preset's own. A figure measured on another file than the one the preset
+ships is an error.
 
 This script reads data only; it needs neither keras_selfattn nor Keras.
 """
@@ -31,6 +32,7 @@ from report_attention import (
     render_length,
 )
 from report_classification import render_classification, render_classifiers
+from report_language import render_language
 from report_spoken import render_commands, render_wake_words
 from report_tables import measured, percent, table
 from report_translation import (
@@ -45,6 +47,7 @@ BLOCK = re.compile(
 )
 COMMON_KEYS = {"dataset", "split", "file", "file_sha256", "command"}
 RESULT_KEYS = {
+    "CausalLM": {"tokens", "loss", "bits_a_character", "sliding_loss"},
     "SpeechRecognizer": {"utterances", "words", "wer", "cer"},
     "TextClassifier": {
         "examples",
@@ -280,6 +283,7 @@ def stale_files(root: Path) -> dict[Path, str]:
             "results": render_results(shown),
             "classification": render_classification(shown),
             "translation": render_translation(shown),
+            "language": render_language(shown),
         }
         new = fill(old, path.relative_to(root).as_posix(), blocks)
         if new != old:

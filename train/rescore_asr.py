@@ -206,7 +206,6 @@ def main(
                 )
                 for part, example in zip(frames, examples, strict=True)
             ]
-            seconds[named] = time.perf_counter() - started
             results[named] = {
                 "perplexity": perplexities(examples, ngram, model)
             }

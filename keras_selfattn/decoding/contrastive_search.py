@@ -62,10 +62,8 @@ def contrastive_search(
         )
     limits = row_limits(max_length, num_rows)
     written = np.zeros((num_rows, 0), "int32")  # (R, T)
-    running = limits > 0
+    running = np.ones(num_rows, bool)
     lengths = np.zeros(num_rows, "int32")
-    if not running.any():
-        return [row[:0] for row in written]
     last = np.full(num_rows, bos_id, "int32")
     logits, newest, state = step(last, 0, state)
     seen = _unit(np.asarray(newest, "float64"))[:, np.newaxis]  # (R, T, D)

@@ -1,7 +1,5 @@
 """Going on with a text, by any of the searches. Numpy only."""
 
-import numpy as np
-
 from keras_selfattn.decoding.beam_search import beam_search
 from keras_selfattn.decoding.contrastive_search import contrastive_search
 from keras_selfattn.decoding.greedy_search import greedy_search
@@ -31,7 +29,7 @@ def continue_tokens(
     Args:
         context: `CausalContext`.
         token_ids: non-empty list of int, the beginning.
-        max_tokens: int >= 0, most tokens that are written.
+        max_tokens: int >= 1, most tokens that are written.
         search: "sample", "greedy", "beam" or "contrastive".
         temperature: float > 0, of "sample"; see `sampling`.
         top_k: int, tokens that are drawn from ("sample"; default 0, all), or
@@ -58,10 +56,10 @@ def continue_tokens(
             f"search={search!r} is unknown; use one of {SEARCHES}."
         )
     most = {"sample": num_texts, "beam": beam}.get(search, 1)
-    if max_tokens < 0 or not 1 <= num_texts <= most:
+    if max_tokens < 1 or not 1 <= num_texts <= most:
         raise ValueError(
             f"max_tokens={max_tokens}, num_texts={num_texts}; expected "
-            f"max_tokens >= 0 and num_texts from 1 to {max(most, 1)} for "
+            f"max_tokens >= 1 and num_texts from 1 to {max(most, 1)} for "
             f"search={search!r}."
         )
     if no_repeat_ngram and search == "contrastive":
@@ -91,8 +89,6 @@ def continue_tokens(
     if search == "greedy":
         return greedy_search(context.step, state, 1, *common, **rules)
     if search == "beam":
-        if not max_tokens:
-            return [np.zeros(0, "int32")] * num_texts
         (found,) = beam_search(
             context.step,
             state,

@@ -13,6 +13,6 @@ python train/causal_lm.py --backend jax --out "$out" --lines \
   --text "$texts/train.txt" --dev "$texts/speechocean762_dev.txt" \
   --dev "$texts/librispeech-mini_dev.txt" \
   --vocabulary 1000 --layers 3 --heads 4 --hidden-dim 128 --window 64 \
-  --batch-tokens 2048 --epochs 2 --max-steps 700 --warmup-steps 100 \
+  --batch-tokens 2048 --epochs 1 --max-steps 650 --warmup-steps 100 \
   --learning-rate 2e-3 --final-learning-rate 1e-4 --weight-decay 0.1 \
   --beta-2 0.98
