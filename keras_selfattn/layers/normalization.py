@@ -90,5 +90,5 @@ def make_norm(norm, name, dtype=None):
         return keras.layers.LayerNormalization(
             name=name, dtype=dtype, **{"epsilon": 1e-5, **arguments}
         )
-    except TypeError as error:
+    except (TypeError, ValueError) as error:
         raise ValueError(f"norm={norm!r}: {error}") from error

@@ -2,6 +2,7 @@ import keras
 import numpy as np
 import pytest
 
+from keras_selfattn.layers.attention_cache import empty_cache
 from keras_selfattn.layers.attention_positions import RotaryPositions
 from keras_selfattn.layers.encoder_block import EncoderBlock
 from keras_selfattn.layers.local_attention import LocalSelfAttention
@@ -267,3 +268,26 @@ def test_converts_to_built_in_operations():
     np.testing.assert_allclose(
         found, to_numpy(layer(x, padding_mask=mask)), atol=2e-5
     )
+
+
+@either_order
+def test_continued_with_a_cache_is_the_causal_block(norm_first):
+    layer, inputs = block(norm_first=norm_first), sequences()
+    expected = to_numpy(layer(inputs, use_causal_mask=True))
+    cache, start = empty_cache(2, 8, 2, 4), 0
+    for stop in (3, 4, 7):
+        found, cache = layer.continue_cached(
+            keras.ops.array(inputs[:, start:stop]), cache, start
+        )
+        np.testing.assert_allclose(
+            to_numpy(found), expected[:, start:stop], atol=1e-5
+        )
+        start = stop
+
+
+def test_biases_are_left_out_of_all_products():
+    layer = block(use_bias=False)
+    paths = [relative_path(layer, variable) for variable in layer.weights]
+    assert len(paths) == 10 and not any("bias" in path for path in paths)
+    again = EncoderBlock.from_config(layer.get_config())
+    assert again.use_bias is False

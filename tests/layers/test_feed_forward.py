@@ -22,7 +22,9 @@ def feed_forward(intermediate_dim=12, *args, **kwargs):
 EVERY_GATE = ["glu", "bilinear", "reglu", "geglu", "swiglu"]
 
 
-@pytest.mark.parametrize("activation", ["relu", "gelu", "silu", *EVERY_GATE])
+@pytest.mark.parametrize(
+    "activation", ["relu", "gelu", "gelu_new", "silu", *EVERY_GATE]
+)
 def test_equals_the_reference(activation):
     layer = feed_forward(12, activation)
     inputs = sequences()

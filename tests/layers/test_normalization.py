@@ -102,3 +102,13 @@ def test_converts_to_built_in_operations():
     np.testing.assert_allclose(
         run_converted(lambda x: layer(x), x=x), to_numpy(layer(x)), atol=1e-5
     )
+
+
+def test_a_norm_is_made_with_its_own_arguments():
+    made = make_norm({"kind": "layer", "epsilon": 0.1, "center": False}, "n")
+    assert (made.epsilon, made.center, made.name) == (0.1, False, "n")
+    assert make_norm("layer", "n").epsilon == 1e-5
+    assert make_norm({"kind": "rms", "epsilon": 0.2}, "n").epsilon == 0.2
+    for wrong in ("batch", {"epsilon": 1e-6}, {"kind": "rms", "axis": 1}):
+        with pytest.raises(ValueError, match="norm="):
+            make_norm(wrong, "n")
