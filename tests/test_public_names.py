@@ -50,16 +50,19 @@ NAMES = {
     "keras_selfattn.runtime": {
         "Classification",
         "Classifier",
+        "Generation",
         "ModelError",
         "PresetError",
         "SpeechSearch",
         "StreamingTranscriber",
+        "TextGenerator",
         "Transcriber",
         "Transcript",
         "Translation",
         "Translator",
     },
     "keras_selfattn.tasks": {
+        "CausalLM",
         "SpeechRecognizer",
         "Task",
         "TextClassifier",
@@ -116,6 +119,11 @@ SIGNATURES = {
     "runtime.StreamingTranscriber.reset": "(self)",
     "runtime.StreamingTranscriber.snapshot": "(self)",
     "runtime.StreamingTranscriber.restore": "(self, snapshot)",
+    "runtime.TextGenerator": "(source, num_threads=1)",
+    "runtime.TextGenerator.generate": (
+        "(self, prompt='', max_tokens=200, **options)"
+    ),
+    "runtime.TextGenerator.log_probabilities": "(self, text)",
     "runtime.Translator": "(source, num_threads=1)",
     "runtime.Translator.translate": (
         "(self, text, beam=1, alpha=1.0, no_repeat_ngram=0)"
@@ -133,6 +141,13 @@ SIGNATURES = {
     "tasks.SpeechRecognizer.export": (
         "(self, path, quantize='none', **kwargs)"
     ),
+    "tasks.CausalLM.generate": (
+        "(self, prompt='', max_tokens=200, search='sample', temperature=1.0, "
+        "top_k=None, top_p=1.0, alpha=0.6, beam=4, no_repeat_ngram=0, "
+        "num_texts=1, seed=0)"
+    ),
+    "tasks.CausalLM.log_probabilities": "(self, texts, batch_size=32)",
+    "tasks.CausalLM.perplexity": "(self, texts, batch_size=32)",
     "tasks.Translator.translate": (
         "(self, texts, beam=4, alpha=1.0, no_repeat_ngram=0, details=False, "
         "batch_size=32)"

@@ -79,7 +79,7 @@ class Utterance:
         self, frames, reference, vocabulary, scorer, beam, penalties, causal
     ):
         self.words = len(reference.split())
-        ids = collapse(frames.argmax(axis=-1))
+        ids, _ = collapse(frames.argmax(axis=-1))
         self.greedy = _errors(reference, detokenize(ids, vocabulary))
         search = CtcPrefixBeam(vocabulary, scorer, beam)
         search.feed(frames)
