@@ -4,18 +4,17 @@
         --text $KERAS_SELFATTN_DATA/lm/tinyshakespeare.txt.xz
 
 The last `--share` of the text, by position, is scored. `loss` is what nanoGPT
-calls the validation loss, over all of that part: windows one behind the other,
-each read from nothing, every token scored once, by `decode_step`, in nats a
-token. `sliding_loss` gives each token at least half a window before it (by
-`score`). `--update-metrics` enters the figures, with the file's sha256 and this
-command, into the preset's metrics.json.
+calls the validation loss, in nats a token, but over all of that part: windows
+one behind the other, each read from nothing, every token scored once (a file
+scores one token less than it reads: 63 of 64). `sliding_loss` gives each token
+at least half a window before it. `--update-metrics` enters the figures, with
+the file's sha256 and this command, into the preset's metrics.json.
 """
 
 import math
 from pathlib import Path
 from typing import Annotated
 
-import numpy as np
 import typer
 from evaluation import (
     MODEL,
@@ -28,7 +27,6 @@ from evaluation import (
 from ngram_lm import read_lines
 from preset_metrics import check_update, find_source, update_metrics
 
-from keras_selfattn.decoding.token_scores import log_probabilities
 from keras_selfattn.runtime import TextGenerator
 from keras_selfattn.runtime.preset_folder import sha256
 
@@ -36,40 +34,26 @@ SCRIPT = "train/evaluate_causal_lm.py"
 DATA = "$KERAS_SELFATTN_DATA/lm"
 
 
-def windows_loss(generator, ids, rows=64):
+def windows_loss(generator, ids):
     """Nats a token of windows that are read from nothing.
 
     Args:
         generator: `TextGenerator`.
         ids: list of int, the text.
-        rows: int, windows at once.
     """
     most = generator.metadata["max_sequence_length"]
-    windows = [
-        ids[first : first + most + 1] for first in range(0, len(ids) - 1, most)
-    ]
-    context = generator.context(most)
-    total = 0.0
-    for first in range(0, len(windows), rows):
-        batch = windows[first : first + rows]
-        lengths = np.array([len(row) for row in batch])
-        padded = np.zeros((len(batch), most + 1), "int32")
-        for place, row in enumerate(batch):
-            padded[place, : len(row)] = row
-        state, _ = context.start([0], len(batch))
-        for place in range(most):
-            logits, state = context.step(padded[:, place], place, state)
-            logs = log_probabilities(logits)
-            scored = np.flatnonzero(lengths > place + 1)
-            total -= logs[scored, padded[scored, place + 1]].sum()
-    return total / (len(ids) - 1)
+    total = sum(
+        float(generator.score_ids(ids[first : first + most]).sum())
+        for first in range(0, len(ids) - 1, most - 1)
+    )
+    return -total / (len(ids) - 1)
 
 
 def measure(generator, text):
     """Figures of one text, a dict."""
     ids = generator.text_ids(text)
     loss = windows_loss(generator, ids)
-    sliding = -generator.log_probabilities(text).astype("float64").mean()
+    sliding = -generator.score_ids(ids).astype("float64").mean()
     bits = loss * (len(ids) - 1) / len(text) / math.log(2)
     return {
         "tokens": len(ids) - 1,

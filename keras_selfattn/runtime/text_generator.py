@@ -187,7 +187,11 @@ class TextGenerator:
         Raises:
             ValueError: for a text that cannot be encoded.
         """
-        ids = np.array(self.text_ids(text), "int32")
+        return self.score_ids(self.text_ids(text))
+
+    def score_ids(self, token_ids):
+        """`log_probabilities` of token ids, list of int."""
+        ids = np.array(token_ids, "int32")
         most = self.metadata["max_sequence_length"]
         found = [np.zeros(0, "float32")]
         # A file scores what it reads: one token less than it could.
