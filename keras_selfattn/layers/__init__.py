@@ -1,5 +1,6 @@
 """Layers: self-attention and its relatives, in `keras.ops` only."""
 
+from keras_selfattn.layers.add_bias import AddBias
 from keras_selfattn.layers.attention_cache import empty_cache
 from keras_selfattn.layers.attention_pooling import AttentionPooling
 from keras_selfattn.layers.attention_positions import (
@@ -38,6 +39,7 @@ from keras_selfattn.layers.spectral import Framing, LogMelSpectrogram
 from keras_selfattn.layers.word_dropout import WordDropout
 
 __all__ = [
+    "AddBias",
     "AlibiPositions",
     "AttentionPooling",
     "ConformerBlock",

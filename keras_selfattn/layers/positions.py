@@ -77,9 +77,11 @@ class LearnedPositions(keras.layers.Layer):
     Args:
         max_sequence_length: int, positions there are vectors for.
         initializer_range: float, standard deviation at the start.
+        first: int, row of the first token's vector; those before it are not
+            used (RoBERTa has two such, and so room for two tokens less).
 
     Call arguments:
-        inputs: float `(B, T, D)`, `T <= max_sequence_length`.
+        inputs: float `(B, T, D)`, `T <= max_sequence_length - first`.
         offset: int or int scalar tensor, position of the first token; with
             it, positions past the end have the last vector.
 
@@ -94,10 +96,13 @@ class LearnedPositions(keras.layers.Layer):
         (1, 5, 8)
     """
 
-    def __init__(self, max_sequence_length, initializer_range=0.02, **kwargs):
+    def __init__(
+        self, max_sequence_length, initializer_range=0.02, first=0, **kwargs
+    ):
         super().__init__(**kwargs)
         self.max_sequence_length = max_sequence_length
         self.initializer_range = initializer_range
+        self.first = first
 
     def build(self, input_shape):
         self.embeddings = self.add_weight(
@@ -110,19 +115,21 @@ class LearnedPositions(keras.layers.Layer):
 
     def call(self, inputs, offset=None):
         static = inputs.shape[1]
-        if isinstance(static, int) and static > self.max_sequence_length:
+        room = self.max_sequence_length - self.first
+        if isinstance(static, int) and static > room:
+            rows = f" less first={self.first}" if self.first else ""
             raise ValueError(
                 f"A sequence of {static} positions came, but only "
-                f"max_sequence_length={self.max_sequence_length} are learned; "
-                "cut the input or build the model with more."
+                f"max_sequence_length={self.max_sequence_length}{rows} are "
+                "learned; cut the input or build the model with more."
             )
         table = ops.convert_to_tensor(self.embeddings)
         length = ops.shape(inputs)[1]
         if offset is None:
-            table = table[:length]
+            table = table[self.first : self.first + length]
         else:
             places = ops.arange(length, dtype="int32")
-            places = places + ops.cast(offset, "int32")
+            places = places + ops.cast(offset, "int32") + self.first
             last = self.max_sequence_length - 1
             table = ops.take(table, ops.minimum(places, last), axis=0)
         return inputs + ops.cast(ops.expand_dims(table, 0), inputs.dtype)
@@ -135,6 +142,7 @@ class LearnedPositions(keras.layers.Layer):
             **super().get_config(),
             "max_sequence_length": self.max_sequence_length,
             "initializer_range": self.initializer_range,
+            "first": self.first,
         }
 
 

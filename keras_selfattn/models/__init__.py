@@ -1,5 +1,6 @@
 """Backbones: one architecture a file; they know no text or audio files."""
 
+from keras_selfattn.models.bert import BertEncoder
 from keras_selfattn.models.causal_transformer import CausalTransformer
 from keras_selfattn.models.conformer import ConformerEncoder
 from keras_selfattn.models.text_cnn import TextCNN
@@ -9,6 +10,7 @@ from keras_selfattn.models.transformer import Transformer
 
 __all__ = [
     "CausalTransformer",
+    "BertEncoder",
     "ConformerEncoder",
     "TextCNN",
     "TextEncoder",

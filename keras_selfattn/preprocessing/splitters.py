@@ -7,6 +7,8 @@ JSON-able values alone, so that what trained can be rebuilt on a device.
 import base64
 import re
 
+from keras_selfattn.preprocessing.bert_words import bert_words
+from keras_selfattn.preprocessing.byte_pair import BytePairSplitter
 from keras_selfattn.preprocessing.unigram import UnigramSplitter, is_supported
 
 CONTINUED = "##"  # WordPiece's mark of a piece that goes on
@@ -23,7 +25,16 @@ _WORD_OR_SIGN = re.compile(r"\w+(?:'\w+)*|[^\w\s]")
 _CHARACTER = re.compile(rf"[{_IDEOGRAPH}]|(?:(?![{_IDEOGRAPH}])\w)+|[^\w\s]")
 _LONGEST_WORD = 100  # characters; a longer "word" is no word: one unknown
 
-KINDS = ("words", "blanks", "characters", "jieba", "wordpiece", "sentencepiece")
+KINDS = (
+    "words",
+    "blanks",
+    "characters",
+    "jieba",
+    "wordpiece",
+    "bert",
+    "byte_pair",
+    "sentencepiece",
+)
 
 
 def split_words(text):
@@ -54,6 +65,11 @@ def make_splitter(kind, **options):
             `pieces`, inner ones marked `##`.
             "sentencepiece": pieces of a model, `model` in base64; one that
             is no plain unigram model needs the package `sentencepiece`.
+            "bert": the same pieces of the words that BERT makes, of the text
+            as it came; `lower`, `strip_accents`, `ideographs`: see
+            `bert_words`.
+            "byte_pair": GPT-2's pieces of bytes, by `merges`, of the text as
+            it came; see `BytePairSplitter`.
         **options: as above.
 
     Returns:
@@ -69,6 +85,8 @@ def make_splitter(kind, **options):
         "characters": lambda: _CHARACTER.findall,
         "jieba": _jieba,
         "wordpiece": _wordpiece,
+        "bert": _bert,
+        "byte_pair": BytePairSplitter,
         "sentencepiece": _sentencepiece,
     }
     if kind not in makers:
@@ -101,6 +119,23 @@ def _jieba():
 
 
 def _wordpiece(pieces, unknown="<unknown>"):
+    pieces_of = _longest_pieces(pieces, unknown)
+    return lambda text: [
+        piece for word in _CHARACTER.findall(text) for piece in pieces_of(word)
+    ]
+
+
+def _bert(pieces, unknown="[UNK]", **options):
+    pieces_of = _longest_pieces(pieces, unknown)
+    bert_words("", **options)  # so that a wrong option shows at once
+    return lambda text: [
+        piece
+        for word in bert_words(text, **options)
+        for piece in pieces_of(word)
+    ]
+
+
+def _longest_pieces(pieces, unknown):
     pieces = frozenset(pieces)
 
     def pieces_of(word):
@@ -118,14 +153,7 @@ def _wordpiece(pieces, unknown="<unknown>"):
             start = stop
         return found
 
-    def split(text):
-        return [
-            piece
-            for word in _CHARACTER.findall(text)
-            for piece in pieces_of(word)
-        ]
-
-    return split
+    return pieces_of
 
 
 def _sentencepiece(model):
