@@ -123,14 +123,19 @@ def load(name_or_folder):
     The sha256 of its weights is checked first. Where Keras is not imported
     yet, a backend that is installed is chosen (see `keras_selfattn.backends`).
 
+    Other people's checkpoints load as well: see `convert.huggingface.load_hf`.
+
     Args:
-        name_or_folder: alias, name or folder of a preset; see `resolve`.
+        name_or_folder: alias, name or folder of a preset, see `resolve`; or
+            `hf://owner/name`, or the folder of such a checkpoint
+            (`config.json` and `model.safetensors`).
 
     Returns:
         The task (`SpeechRecognizer`, `TextClassifier`), with its weights.
 
     Raises:
         PresetError: unknown, incomplete, damaged or too new.
+        ValueError: a checkpoint that cannot be read; says why.
         ImportError: neither Keras nor a backend is installed.
 
     Example:
@@ -141,6 +146,11 @@ def load(name_or_folder):
     print(task.transcribe("speech.wav"))
     ```
     """
+    if _is_checkpoint(name_or_folder):
+        choose_backend()
+        from keras_selfattn.convert.huggingface import load_hf
+
+        return load_hf(name_or_folder)
     folder = resolve(name_or_folder)
     preset_folder.model_file(folder, "model.safetensors")
     choose_backend()
@@ -281,6 +291,17 @@ def _is_unsealed(path):
         or path.suffix == ".md"
         or path.name.startswith(".")
     )
+
+
+def _is_checkpoint(source):
+    """Whether this is somebody else's checkpoint, and no preset of ours."""
+    if isinstance(source, str) and source.startswith("hf://"):
+        return True
+    if not isinstance(source, (str, Path)) or not _is_folder(source):
+        return False
+    folder = Path(source)
+    is_preset = (folder / "preset.json").is_file()
+    return (folder / "config.json").is_file() and not is_preset
 
 
 def _is_folder(name_or_folder):

@@ -63,8 +63,13 @@ class BertEncoder(keras.Model):
     Example:
         >>> encoder = BertEncoder(1000, 64, num_layers=2, num_heads=4)
         >>> ids = np.array([[5, 8, 2, 0]])
-        >>> encoder({"token_ids": ids, "padding_mask": ids > 0,
-        ...          "segment_ids": 0 * ids})["pooled"].shape
+        >>> encoder(
+        ...     {
+        ...         "token_ids": ids,
+        ...         "padding_mask": ids > 0,
+        ...         "segment_ids": 0 * ids,
+        ...     }
+        ... )["pooled"].shape
         (1, 64)
     """
 
@@ -118,9 +123,8 @@ class BertEncoder(keras.Model):
         positions = LearnedPositions(
             max_sequence_length, first=first_position, name="positions", **dtype
         )
-        embedding_norm = make_norm(
-            "layer", "embedding_norm", epsilon=norm_epsilon, **dtype
-        )
+        norm = {"kind": "layer", "epsilon": norm_epsilon}
+        embedding_norm = make_norm(norm, "embedding_norm", **dtype)
         embedding_dropout = keras.layers.Dropout(
             dropout, seed=seed, name="embedding_dropout", **dtype
         )
@@ -132,7 +136,7 @@ class BertEncoder(keras.Model):
                 dropout=dropout,
                 inner_dropout=attention_dropout,
                 norm_first=False,
-                norm_epsilon=norm_epsilon,
+                norm=norm,
                 seed=seed + 10 * (i + 1),
                 name=f"block_{i}",
                 **dtype,

@@ -8,9 +8,7 @@ import re
 import sys
 import unicodedata
 
-_BLANK = (
-    "\t\n\v\f\r \x85\xa0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000"
-)
+_BLANK = "\t\n\v\f\r \x85\xa0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000"
 _WORDS_KEPT = 2**16  # pieces of frequent words are looked up
 
 

@@ -74,8 +74,10 @@ class SubwordTokenizer:
         self.start, self.end = start, end
         for name in MARKS:
             token = getattr(self, name)
-            if token is None and name == "padding" or (
-                token is not None and token not in self._ids
+            if (
+                token is None
+                and name == "padding"
+                or (token is not None and token not in self._ids)
             ):
                 raise ValueError(
                     f"{name}={token!r} must stand in the vocabulary of "
@@ -123,7 +125,9 @@ class SubwordTokenizer:
             found += self._splitter(part)
         if self.unknown is None:
             return [token for token in found if token in self._ids]
-        return [token if token in self._ids else self.unknown for token in found]
+        return [
+            token if token in self._ids else self.unknown for token in found
+        ]
 
     def encode(self, text):
         """Ids of a text between its marks, at most `max_tokens`."""

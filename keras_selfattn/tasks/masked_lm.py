@@ -120,7 +120,8 @@ class MaskedLM(Task):
                 activation=encoder.activation,
                 name="head_dense",
             )(hidden)
-            x = make_norm("layer", "head_norm", epsilon=encoder.norm_epsilon)(x)
+            norm = {"kind": "layer", "epsilon": encoder.norm_epsilon}
+            x = make_norm(norm, "head_norm")(x)
             logits = encoder.get_layer("token_embedding")(x, reverse=True)
             logits = AddBias(name="head_bias")(logits)
             outputs = ops.cast(logits, "float32")  # (B, T, V)
@@ -215,7 +216,9 @@ class MaskedLM(Task):
             float32 `(D,)`, for a list `(B, D)`.
         """
         single = isinstance(texts, str)
-        rows = [self.tokenizer.encode(t) for t in ([texts] if single else texts)]
+        rows = [
+            self.tokenizer.encode(t) for t in ([texts] if single else texts)
+        ]
         order = sorted(range(len(rows)), key=lambda i: len(rows[i]))
         found = np.zeros((len(rows), self.encoder.hidden_dim), "float32")
         run = self._embedder.predict_on_batch

@@ -201,6 +201,22 @@ class Task(keras.Model):
         write_atomically(folder / "preset.json", text)
         return folder
 
+    def save_hf(self, folder):
+        """Writes a checkpoint that `transformers` loads; the way back of hf://.
+
+        Args:
+            folder: path, made where it is missing.
+
+        Returns:
+            Path of the folder.
+
+        Raises:
+            ValueError: a task that `convert.huggingface.save_hf` cannot write.
+        """
+        from keras_selfattn.convert.huggingface import save_hf
+
+        return save_hf(self, folder)
+
     @staticmethod
     def from_preset_folder(folder):
         """Builds the task that `folder/preset.json` describes, with weights.
