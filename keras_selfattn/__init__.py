@@ -27,6 +27,7 @@ _SUBPACKAGES = (
 _HOMES = {
     "Classification": "decoding.classification",
     "Classifier": "runtime.text_classifier",
+    "MaskedLM": "tasks.masked_lm",
     "MultiHeadSelfAttention": "layers.self_attention",
     "SpeechRecognizer": "tasks.speech_recognizer",
     "StreamingTranscriber": "runtime.streaming_transcriber",

@@ -12,6 +12,7 @@ NAMES = {
     "keras_selfattn": {
         "Classification",
         "Classifier",
+        "MaskedLM",
         "MultiHeadSelfAttention",
         "SpeechRecognizer",
         "StreamingTranscriber",
@@ -63,6 +64,7 @@ NAMES = {
     },
     "keras_selfattn.tasks": {
         "CausalLM",
+        "MaskedLM",
         "SpeechRecognizer",
         "Task",
         "TextClassifier",
@@ -153,6 +155,14 @@ SIGNATURES = {
         "batch_size=32)"
     ),
     "tasks.Translator.attention": "(self, text, translation=None)",
+    "tasks.MaskedLM": (
+        "(tokenizer, encoder=None, head=True, pooling='mean', **kwargs)"
+    ),
+    "tasks.MaskedLM.fill_mask": "(self, text, top_k=5)",
+    "tasks.MaskedLM.embed": (
+        "(self, texts, normalize=True, batch_size=32, progress=None)"
+    ),
+    "tasks.Task.save_hf": "(self, folder)",
     "tasks.Task.save_preset": "(self, folder, name=None, **facts)",
 }
 

@@ -87,6 +87,16 @@ def test_learned_positions_refuse_a_longer_sequence():
         layer(sequences(length=7))
 
 
+def test_learned_positions_may_begin_at_a_later_row():
+    layer, inputs = LearnedPositions(9, first=2), np.zeros((1, 7, 4), "float32")
+    rows = to_numpy(layer(inputs))[0]
+    np.testing.assert_array_equal(rows, to_numpy(layer.embeddings)[2:])
+    tail = to_numpy(layer(inputs[:, :3], offset=4))[0]
+    np.testing.assert_array_equal(tail, rows[4:])
+    with pytest.raises(ValueError, match="=9 less first=2 are learned"):
+        layer(np.zeros((1, 8, 4), "float32"))
+
+
 def test_learned_positions_start_within_their_range():
     layer = LearnedPositions(400, initializer_range=0.5)
     layer.build((None, None, 16))
