@@ -51,7 +51,6 @@ def make_model(
     seed=0,
 ):
     """Saves a random model of `transformers` and its tokenizer; returns it."""
-    import torch
     import transformers
 
     folder.mkdir(parents=True, exist_ok=True)
@@ -83,7 +82,34 @@ def make_model(
         **sizes,
     )
     cls = getattr(transformers, name + ("ForMaskedLM" if head else "Model"))
-    model = cls(config).eval()
+    model = draw(cls(config).eval(), seed)
+    model.save_pretrained(folder)
+    return model
+
+
+def make_gpt2(folder, dim=6, heads=3, layers=2, tied=True):
+    """Saves a random GPT-2 of 40 tokens and 16 places; returns it."""
+    from transformers import GPT2Config, GPT2LMHeadModel
+
+    config = GPT2Config(
+        vocab_size=40,
+        n_embd=dim,
+        n_head=heads,
+        n_layer=layers,
+        n_positions=16,
+        bos_token_id=0,
+        eos_token_id=0,
+        tie_word_embeddings=tied,
+    )
+    model = draw(GPT2LMHeadModel(config).eval())
+    model.save_pretrained(folder)
+    return model
+
+
+def draw(model, seed=0):
+    """Draws every parameter of a model anew; returns the model."""
+    import torch
+
     generator = torch.Generator().manual_seed(seed)
     with torch.no_grad():
         for parameter in model.parameters():
@@ -91,7 +117,6 @@ def make_model(
             scale = 0.5 if parameter.dim() > 1 else 0.2
             one = parameter.dim() == 1 and bool((parameter == 1).all())
             parameter.copy_(scale * drawn + one)
-    model.save_pretrained(folder)
     return model
 
 

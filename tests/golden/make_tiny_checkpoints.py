@@ -1,4 +1,4 @@
-"""Makes tests/golden/checkpoints: a BERT, a RoBERTa and a DistilBERT.
+"""Makes tests/golden/checkpoints: a BERT, a RoBERTa, a DistilBERT, a GPT-2.
 
     python -m tests.golden.make_tiny_checkpoints
 
@@ -15,6 +15,7 @@ import numpy as np
 
 from tests.transformers_models import (
     KINDS,
+    make_gpt2,
     make_model,
     reference,
     token_rows,
@@ -29,6 +30,18 @@ TEXTS = [
     "\u732b sat\u2014un\u0130 \u03a3\u03a3 don't we'll",
     "x\u200by\ufffd\x00 [SEP] </s> \U0001f63a 12\u00b2 ##s",
 ]
+
+
+def make_tiny_gpt2(folder):
+    """Write a GPT-2, without a tokenizer, and its logits."""
+    import torch
+
+    model = make_gpt2(folder)
+    (folder / "generation_config.json").unlink(missing_ok=True)
+    ids = np.random.default_rng(0).integers(0, 40, (2, 8)).astype("int32")
+    with torch.no_grad():
+        logits = model(torch.tensor(ids).long())[0].numpy()
+    np.savez_compressed(folder / "expected.npz", token_ids=ids, logits=logits)
 
 
 def main():
@@ -57,6 +70,7 @@ def main():
         )
         size = sum(path.stat().st_size for path in folder.iterdir())
         print(f"{kind}: {size} bytes, logits to {np.abs(logits).max():.2f}")
+    make_tiny_gpt2(FOLDER / "gpt2")
 
 
 if __name__ == "__main__":
