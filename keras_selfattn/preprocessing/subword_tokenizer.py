@@ -138,8 +138,8 @@ class SubwordTokenizer:
         return [*before, *ids, *after]
 
     def decode(self, ids):
-        """The text of ids, marks left out."""
-        marks = set(self.special_ids)
+        """The text of ids; of the marks only the mask is kept."""
+        marks = set(self.special_ids) - {self.mask_id}
         tokens = [self.vocabulary[int(i)] for i in ids if int(i) not in marks]
         if self.split["kind"] == "byte_pair":
             return BytePairSplitter.join(tokens)

@@ -39,8 +39,10 @@ def test_learns_what_was_hidden():
     assert best[0].token == "sat" and best[0].text == "the cat sat on the mat"
     assert best[0].score > 2 * best[1].score
     assert VOCABULARY[best[0].token_id] == "sat"
-    both = task.fill_mask("the [MASK] sat on the [MASK]", top_k=1)
-    assert [row[0].token for row in both] == ["cat", "mat"]
+    both = task.fill_mask("the [MASK] sat on the [MASK]", top_k=3)
+    assert [len(row) for row in both] == [3, 3]
+    assert both[0][0].text == f"the {both[0][0].token} sat on the [MASK]"
+    assert both[1][0].text == f"the [MASK] sat on the {both[1][0].token}"
 
 
 def test_the_loss_is_the_mean_over_what_was_hidden():
