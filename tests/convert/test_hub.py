@@ -1,4 +1,6 @@
+import inspect
 import sys
+import types
 
 import pytest
 
@@ -6,15 +8,45 @@ from keras_selfattn import zoo
 from keras_selfattn.convert.hub import hub_folder
 
 
-def test_a_repository_is_fetched_without_pickles(monkeypatch, tmp_path):
+class HubError(Exception):
+    """What the stand-in for huggingface_hub raises of a server's answer."""
+
+
+@pytest.fixture
+def use_hub(monkeypatch):
+    """Puts a stand-in for huggingface_hub in its place, with this fetching."""
+
+    def use(fetch):
+        hub = types.ModuleType("huggingface_hub")
+        hub.constants = types.SimpleNamespace(HF_HUB_CACHE="/cache/hub")
+        hub.snapshot_download = fetch
+        errors = types.ModuleType("huggingface_hub.errors")
+        errors.HfHubHTTPError = HubError
+        monkeypatch.setitem(sys.modules, "huggingface_hub", hub)
+        monkeypatch.setitem(sys.modules, "huggingface_hub.errors", errors)
+
+    return use
+
+
+def test_the_package_has_the_names_that_are_used():
     hub = pytest.importorskip("huggingface_hub")
+    from huggingface_hub import constants
+    from huggingface_hub.errors import HfHubHTTPError
+
+    assert issubclass(HfHubHTTPError, Exception)
+    assert constants.HF_HUB_CACHE
+    names = inspect.signature(hub.snapshot_download).parameters
+    assert {"revision", "allow_patterns"} <= set(names)
+
+
+def test_a_repository_is_fetched_without_pickles(use_hub, tmp_path):
     calls = []
 
     def fetch(name, **options):
         calls.append((name, options))
         return str(tmp_path)
 
-    monkeypatch.setattr(hub, "snapshot_download", fetch)
+    use_hub(fetch)
     assert hub_folder("hf://someone/some-model@v1.0") == tmp_path
     ((name, options),) = calls
     assert (name, options["revision"]) == ("someone/some-model", "v1.0")
@@ -22,20 +54,27 @@ def test_a_repository_is_fetched_without_pickles(monkeypatch, tmp_path):
     assert not any(".bin" in kind for kind in options["allow_patterns"])
 
 
-def test_no_network_says_what_to_put_where(monkeypatch):
-    hub = pytest.importorskip("huggingface_hub")
-
+def test_no_network_says_what_to_put_where(use_hub):
     def fail(name, **options):
         raise OSError("Network is unreachable")
 
-    monkeypatch.setattr(hub, "snapshot_download", fail)
+    use_hub(fail)
     with pytest.raises(ValueError) as error:
         zoo.load("hf://someone/some-model")
     message = str(error.value)
     assert "Network is unreachable" in message
-    assert hub.constants.HF_HUB_CACHE in message
+    assert "/cache/hub does not hold it" in message
     assert "config.json, model*.safetensors" in message
     assert "zoo.load('./some-model')" in message
+
+
+def test_a_repository_that_is_not_there_is_told(use_hub):
+    def fail(name, **options):
+        raise HubError("404: Repository Not Found")
+
+    use_hub(fail)
+    with pytest.raises(ValueError, match="some-model: 404: Repository Not F"):
+        hub_folder("hf://someone/some-model")
 
 
 def test_without_the_package_its_extra_is_named(monkeypatch):
