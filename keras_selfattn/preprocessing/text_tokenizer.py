@@ -110,7 +110,7 @@ class TextTokenizer:
         self.mark_ids = [self._ids[mark] for mark in (start, end) if mark]
         self.room = room
         options = dict(self.split)
-        if options["kind"] == "wordpiece":
+        if options["kind"] in ("wordpiece", "bert"):
             options.update(pieces=self.vocabulary, unknown=unknown)
         self._splitter = make_splitter(**options)
 
@@ -139,7 +139,7 @@ class TextTokenizer:
                 "beside padding and unknown; expected 3 or more."
             )
         raw = cls([PADDING, UNKNOWN], **options)
-        if raw.split["kind"] == "wordpiece":
+        if raw.split["kind"] in ("wordpiece", "bert"):
             raise ValueError(
                 "The pieces of WordPiece are learned: use "
                 "wordpiece.train_wordpiece and give its result as vocabulary."

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from keras_selfattn.preprocessing.subword_tokenizer import SubwordTokenizer
+from keras_selfattn.preprocessing.text_tokenizer import TextTokenizer
 from tests.transformers_models import MARKS, VOCABULARY
 
 G = "\u0120"
@@ -54,6 +55,19 @@ def test_a_long_text_is_cut_and_batches_are_padded():
     assert tokenizer.batch(["a"], 6)["token_ids"].shape == (1, 6)
     assert tokenizer.batch([])["token_ids"].shape == (0, 1)
     assert byte_pair(start=None, end=None).encode("a") == [5]
+
+
+def test_a_classifier_may_split_alike():
+    tokenizer = TextTokenizer(
+        VOCABULARY,
+        "bert",
+        {"form": None, "half_width": False},
+        unknown="[UNK]",
+        start="[CLS]",
+        end="[SEP]",
+    )
+    for text in ("Uning Caf\u00e9s, the zz!", "\u732b sat\u2014on"):
+        assert tokenizer.encode(text) == bert().encode(text)
 
 
 def test_pieces_that_go_on_are_known():
