@@ -38,6 +38,16 @@ ARCHITECTURES = {
             "kernel_size": 15,
         },
     ],
+    # A few words: 0.3 M parameters.
+    "keywords": [
+        {
+            "hidden_dim": 64,
+            "num_layers": 3,
+            "num_heads": 4,
+            "intermediate_dim": 256,
+            "kernel_size": 15,
+        }
+    ],
     "smoke": [
         {
             "hidden_dim": 16,
@@ -48,6 +58,7 @@ ARCHITECTURES = {
         }
     ],
 }
+FRONT_ENDS = ("log-mel", "mfcc", "mfcc-zcr-entropy")
 SMOKE = {
     "architecture": "smoke",
     "init": "",
@@ -110,6 +121,24 @@ def write_tones(folder, count=6):
     return f"{folder}:train"
 
 
+def build_front_end(name):
+    """The features of a front end's name; None: the recogniser's default."""
+    from keras_selfattn import layers
+
+    if name not in FRONT_ENDS:
+        raise ValueError(
+            f"--front-end {name} is unknown; use one of "
+            f"{', '.join(FRONT_ENDS)}."
+        )
+    if name == "log-mel":
+        return None
+    parts, scales = [layers.MFCC(delta_order=2)], [0.1]
+    if name == "mfcc-zcr-entropy":
+        parts += [layers.ZeroCrossingRate(), layers.SpectralEntropy()]
+        scales += [4.0, 2.0]
+    return layers.JoinedFeatures(parts, scales)
+
+
 def build_recognizer(args, texts):
     """Builds the model of the arguments, with its first weights."""
     from keras_selfattn.convert.whisper import load_whisper_encoder
@@ -126,6 +155,8 @@ def build_recognizer(args, texts):
     if args.layers:
         stages[-1]["num_layers"] = args.layers
     tokenizer = tokenizers.CharacterTokenizer()
+    if args.words:
+        tokenizer = tokenizers.WordTokenizer(args.words.split(","))
     if args.sentencepiece:
         tokenizer = tokenizers.SentencePieceTokenizer.train(
             texts, args.sentencepiece
@@ -137,9 +168,14 @@ def build_recognizer(args, texts):
             "left_frames": args.left_frames,
             "full_context_rate": args.full_context_rate,
         }
+    front_end = build_front_end(args.front_end)
     recognizer = SpeechRecognizer(
+        frontend=front_end,
         encoder=ConformerEncoder(
-            stages=stages, seed=args.seed, streaming=streaming
+            80 if front_end is None else front_end.feature_dim,
+            stages=stages,
+            seed=args.seed,
+            streaming=streaming,
         ),
         tokenizer=tokenizer,
         spec_augment={
@@ -380,6 +416,8 @@ def main(
     init: Annotated[str, option("whisper-tiny.en or a weight file")] = "",
     freeze_stages: Annotated[int, option("first stages held fixed")] = 0,
     sentencepiece: Annotated[int, option("pieces; 0: characters")] = 0,
+    words: Annotated[str, option("zero,one,...; instead of letters")] = "",
+    front_end: Annotated[str, option(", ".join(FRONT_ENDS))] = "log-mel",
     chunk_frames: Annotated[
         list[int], option("frames of a chunk to hear in; repeatable")
     ] = (),

@@ -24,6 +24,7 @@ from keras_selfattn.layers.decoder_block import DecoderBlock
 from keras_selfattn.layers.encoder_block import EncoderBlock
 from keras_selfattn.layers.feed_forward import FeedForward
 from keras_selfattn.layers.hierarchical_attention import HierarchicalAttention
+from keras_selfattn.layers.joined_features import JoinedFeatures
 from keras_selfattn.layers.local_attention import LocalSelfAttention
 from keras_selfattn.layers.low_rank_attention import LowRankSelfAttention
 from keras_selfattn.layers.masked_pooling import MaskedPooling
@@ -50,6 +51,7 @@ __all__ = [
     "FeedForward",
     "Framing",
     "HierarchicalAttention",
+    "JoinedFeatures",
     "LearnedPositions",
     "LocalSelfAttention",
     "LogMelSpectrogram",

@@ -132,6 +132,19 @@ class MFCC(keras.layers.Layer):
         lifted = matrix * lifter_values(num_coefficients, lifter)
         self._matrix = lifted.astype("float32")
 
+    @property
+    def feature_dim(self):
+        """Features a frame."""
+        return self.num_coefficients * (1 + self.delta_order)
+
+    @property
+    def sampling_rate_hz(self):
+        return self.front_end.sampling_rate_hz
+
+    @property
+    def hop_length_samples(self):
+        return self.front_end.hop_length_samples
+
     def call(self, samples, num_samples=None):
         log_mel, mask = self.front_end(samples, num_samples)
         parts = [ops.matmul(log_mel, self._matrix)]  # (B, T, C)
@@ -141,8 +154,8 @@ class MFCC(keras.layers.Layer):
 
     def compute_output_spec(self, samples, num_samples=None):
         frames, mask = self.front_end.compute_output_spec(samples, num_samples)
-        dim = self.num_coefficients * (1 + self.delta_order)
-        return keras.KerasTensor((*frames.shape[:2], dim), "float32"), mask
+        shape = (*frames.shape[:2], self.feature_dim)
+        return keras.KerasTensor(shape, "float32"), mask
 
     def get_config(self):
         names = "num_coefficients lifter delta_order delta_reach".split()
@@ -195,6 +208,12 @@ class ZeroCrossingRate(keras.layers.Layer):
             window_length_samples, hop_length_samples, name="framing"
         )
         self.framing.build(None)
+
+    feature_dim = 1
+
+    @property
+    def hop_length_samples(self):
+        return self.framing.hop_length_samples
 
     def call(self, samples, num_samples=None):
         frames, mask = self.framing(samples, num_samples)  # (B, T, W)
@@ -274,6 +293,12 @@ class SpectralEntropy(keras.layers.Layer):
         self._basis = dft_basis(
             fft_length, window_values(window, window_length_samples)
         ).T.astype("float32")  # (W, 2F)
+
+    feature_dim = 1
+
+    @property
+    def hop_length_samples(self):
+        return self.framing.hop_length_samples
 
     def call(self, samples, num_samples=None):
         frames, mask = self.framing(samples, num_samples)

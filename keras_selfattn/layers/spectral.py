@@ -289,6 +289,11 @@ class LogMelSpectrogram(keras.layers.Layer):
             num_mel_bins, fft_length, sampling_rate_hz, min_hz, max_hz
         ).T.astype("float32")  # (F, M)
 
+    @property
+    def feature_dim(self):
+        """Features a frame."""
+        return self.num_mel_bins
+
     def power_spectrum(self, frames):
         """`|DFT(window * frame)|^2`: `(B, T, W)` -> `(B, T, F)`."""
         spectrum = ops.matmul(frames, self._basis)  # (B, T, 2F)

@@ -21,6 +21,7 @@ BLANK = "<blank>"
 # What a translator's vocabulary begins with; SentencePiece's own unknown
 # piece comes next.
 PAD, BOS, EOS = "<pad>", "<s>", "</s>"
+UNKNOWN_WORD = "<unk>"
 
 
 def detokenize(ids, vocabulary):
@@ -76,15 +77,18 @@ def tokenizer_from_config(config):
     """Rebuilds a tokenizer from what its `get_config()` gave.
 
     Args:
-        config: dict with `"type"`, `"characters"` or `"sentencepiece"`.
+        config: dict with `"type"`: `"characters"`, `"words"` or
+            `"sentencepiece"`.
 
     Returns:
-        `CharacterTokenizer` or `SentencePieceTokenizer`.
+        `CharacterTokenizer`, `WordTokenizer` or `SentencePieceTokenizer`.
     """
     config = dict(config)
     kind = config.pop("type", None)
     if kind == "characters":
         return CharacterTokenizer(**config)
+    if kind == "words":
+        return WordTokenizer(**config)
     if kind == "sentencepiece":
         try:
             proto = base64.b64decode(config["model"], validate=True)
@@ -96,7 +100,7 @@ def tokenizer_from_config(config):
         options = {k: v for k, v in config.items() if k != "model"}
         return SentencePieceTokenizer(proto, **options)
     raise ValueError(
-        f"Unknown tokenizer type {kind!r}; expected 'characters' or "
+        f"Unknown tokenizer type {kind!r}; expected 'characters', 'words' or "
         "'sentencepiece'."
     )
 
@@ -149,6 +153,65 @@ class CharacterTokenizer:
     def get_config(self):
         """JSON-able dict for `tokenizer_from_config`."""
         return {"type": "characters", "tokens": self.tokens}
+
+
+class WordTokenizer:
+    """One token a word of a short list; all other speech is one token.
+
+    For a recogniser of commands and wake words. Words outside the list
+    become `<unk>`, a row of them once, which `decode` leaves out: so that
+    such a recogniser learns from any transcript what it is not asked for.
+
+    Args:
+        words: iterable of str without blanks, in order of their ids from 1.
+            `<unk>` has the last id.
+
+    Example:
+    ```python
+    tokenizer = WordTokenizer(["yes", "no"])
+    tokenizer.encode("oh dear no")  # [3, 2]
+    tokenizer.decode([3, 2])  # "no"
+    ```
+    """
+
+    def __init__(self, words):
+        words = tuple(words)
+        if (
+            not words
+            or len(set(words)) != len(words)
+            or any(word.split() != [word] or is_special(word) for word in words)
+        ):
+            raise ValueError(
+                "words must be a list of words without blanks, each of them "
+                f"once; received {list(words)}."
+            )
+        self.words = words
+        starts = (WORD_START + word for word in words)
+        self.vocabulary = [BLANK, *starts, UNKNOWN_WORD]
+        self._ids = {word: i for i, word in enumerate(words, start=1)}
+
+    @property
+    def vocabulary_size(self):
+        """Number of ids, the blank and `<unk>` included."""
+        return len(self.vocabulary)
+
+    def encode(self, text):
+        """Token ids of a text."""
+        unknown = self.vocabulary_size - 1
+        ids = [self._ids.get(word, unknown) for word in text.split()]
+        return [
+            token_id
+            for before, token_id in zip([0, *ids], ids)
+            if token_id != unknown or before != unknown
+        ]
+
+    def decode(self, ids):
+        """Text of token ids; zeros and `<unk>` are left out."""
+        return detokenize(ids, self.vocabulary)
+
+    def get_config(self):
+        """JSON-able dict for `tokenizer_from_config`."""
+        return {"type": "words", "words": list(self.words)}
 
 
 class SentencePieceTokenizer:

@@ -49,11 +49,12 @@ class SpeechRecognizer(Task):
     Gulati et al. 2020 (arXiv:2005.08100).
 
     Args:
-        frontend: LogMelSpectrogram (or its config); default Whisper-like.
+        frontend: LogMelSpectrogram, MFCC or JoinedFeatures (or its config);
+            default Whisper-like log-mel features.
         encoder: ConformerEncoder (or its config); default the paper's
             small shape.
-        tokenizer: CharacterTokenizer, SentencePieceTokenizer or its config;
-            default lower-case English letters.
+        tokenizer: CharacterTokenizer, SentencePieceTokenizer, WordTokenizer
+            or its config; default lower-case English letters.
         spec_augment: SpecAugment, its config, or None for none.
         chunk_frames: int, output frames a chunk of the exported `stream`;
             default: the largest that the encoder was trained with, None
@@ -107,9 +108,9 @@ class SpeechRecognizer(Task):
         frontend = from_config(frontend, name="frontend")
         if isinstance(tokenizer, dict):
             tokenizer = tokenizer_from_config(tokenizer)
-        if frontend.num_mel_bins != encoder.feature_dim:
+        if frontend.feature_dim != encoder.feature_dim:
             raise ValueError(
-                f"The front end gives {frontend.num_mel_bins} features a "
+                f"The front end gives {frontend.feature_dim} features a "
                 f"frame, the encoder takes {encoder.feature_dim}."
             )
         if encoder.streaming is not None:

@@ -201,6 +201,11 @@ def check(recognizer):
 
 def check_frontend(frontend):
     """Raises a ValueError where a front end cannot work on a stream."""
+    if not hasattr(frontend, "framing") or not hasattr(frontend, "padding"):
+        raise ValueError(
+            f"The encoder streams, which a {type(frontend).__name__} as the "
+            "front end does not; use a LogMelSpectrogram."
+        )
     if frontend.padding != "causal" or frontend.dynamic_range_db is not None:
         raise ValueError(
             f"The encoder streams, but the front end has padding="
