@@ -71,10 +71,13 @@ FORMAT = 1
 
 def identity(system: str, model: Path) -> str:
     """Says which files or packages a system is: its cells hold for these."""
-    if system == "ours-lm":
-        return f"{sha256(model)} {sha256(preset_language_model(model))}"
     if system == "ours":
         return sha256(model)
+    if system == "ours-lm":
+        try:
+            return f"{sha256(model)} {sha256(preset_language_model(model))}"
+        except ValueError:  # said when it is loaded
+            return f"{sha256(model)} without a language model"
     versions = []
     for package in PACKAGES[system]:
         try:

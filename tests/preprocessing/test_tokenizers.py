@@ -12,6 +12,7 @@ from keras_selfattn.preprocessing.tokenizers import (
     BLANK,
     CharacterTokenizer,
     SentencePieceTokenizer,
+    WordTokenizer,
     detokenize,
     tokenizer_from_config,
 )
@@ -55,6 +56,22 @@ def test_unknown_characters_are_named():
 def test_character_tokens_are_distinct(tokens):
     with pytest.raises(ValueError, match="each of them once"):
         CharacterTokenizer(tokens)
+
+
+def test_words_outside_the_list_are_one_token_a_row():
+    tokenizer = WordTokenizer(["yes", "no"])
+    assert tokenizer.vocabulary == [BLANK, "\u2581yes", "\u2581no", "<unk>"]
+    assert tokenizer.encode("oh dear no never yes yes") == [3, 2, 3, 1, 1]
+    assert tokenizer.decode([3, 0, 2, 3, 1, 1]) == "no yes yes"
+    assert tokenizer.encode("") == []
+    config = json.loads(json.dumps(tokenizer.get_config()))
+    assert tokenizer_from_config(config).vocabulary == tokenizer.vocabulary
+
+
+@pytest.mark.parametrize("words", [[], ["a", "a"], ["a b"], [""], ["<unk>"]])
+def test_words_of_a_list_are_single_and_distinct(words):
+    with pytest.raises(ValueError, match="without blanks"):
+        WordTokenizer(words)
 
 
 @given(st.lists(st.sampled_from(WORDS), min_size=1, max_size=8))
@@ -113,7 +130,7 @@ def test_a_tokenizer_comes_back_from_json(pieces):
 @pytest.mark.parametrize(
     "config, reason",
     [
-        ({"type": "words"}, "'words'"),
+        ({"type": "syllables"}, "'syllables'"),
         ({}, "None"),
         ({"type": "sentencepiece"}, "base64"),
         ({"type": "sentencepiece", "model": "?"}, "base64"),
