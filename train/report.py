@@ -7,7 +7,8 @@ Figures live in one place: `zoo/<task>/<preset>/metrics.json` (written by the
 evaluation scripts), `benchmarks/results/*.json` (written by the benchmarks)
 and `benchmarks/peers.json` (other systems, each with its source). What stands
 between `<!-- report:NAME -->` and `<!-- /report -->` is generated from them;
-NAME is `results`, `peers`, `benchmark`, `commands` or `wakewords` (speech),
+NAME is `results`, `peers`, `benchmark`, `commands`, `wakewords`, `robustness`
+or `frontends` (speech),
 `classification` or `classifiers`, `translation`, `published` or `translators`,
 `language`, or of the attention family `attention`, `length`, `accuracy` or
 `growth`. In a card, `results`, `classification`, `translation` and `language`
@@ -33,6 +34,7 @@ from report_attention import (
 )
 from report_classification import render_classification, render_classifiers
 from report_language import render_language
+from report_robustness import render_keywords, render_robustness
 from report_spoken import render_commands, render_wake_words
 from report_tables import measured, percent, table
 from report_translation import (
@@ -268,6 +270,8 @@ def stale_files(root: Path) -> dict[Path, str]:
             kept("commands"), published.get("commands", [])
         ),
         "wakewords": render_wake_words(kept("wake_words")),
+        "robustness": render_robustness(kept("robustness")),
+        "frontends": render_keywords(kept("keyword_front_ends")),
     }
     pages = [root / "README.md", *sorted((root / "docs").glob("*.md"))]
     wanted = dict.fromkeys(pages, presets)
