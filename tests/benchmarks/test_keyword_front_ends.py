@@ -2,7 +2,7 @@
 
 import json
 import shutil
-import subprocess
+from types import SimpleNamespace
 
 import pytest
 from typer.testing import CliRunner
@@ -33,7 +33,7 @@ def test_each_front_end_gets_the_same_training_and_hearing(
         out = command[command.index("--out") + 1]
         shutil.copytree(golden, f"{out}/preset")
 
-    monkeypatch.setattr(subprocess, "run", trained)
+    monkeypatch.setattr(bench, "subprocess", SimpleNamespace(run=trained))
     app = bench.typer.Typer()
     app.command()(bench.main)
     words = ["--data", data, "--out", tmp_path / "runs", "--epochs", "3"]
