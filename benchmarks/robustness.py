@@ -209,6 +209,7 @@ def plot(path: Path, cells: dict) -> None:
         panel.set_xticks(ticks, ["clean", *map(str, LEVELS_DB)])
         panel.invert_xaxis()
         panel.grid(alpha=0.3)
+    panels[0].set_ylim(0, 150)  # a system that goes on and on has no end
     panels[0].set_ylabel("word error rate, %")
     panels[0].legend(fontsize=7)
     figure.tight_layout()
