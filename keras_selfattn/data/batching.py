@@ -108,7 +108,8 @@ def pad_batch(rows, token_rows, padded_length, width):
     """Arrays of a batch, padded with zeros at the end.
 
     Args:
-        rows: list of float32 arrays of at most `padded_length` samples.
+        rows: list of float32 arrays of at most `padded_length` samples, which
+            may be vectors `(C,)`.
         token_rows: list of int32 arrays of at most `width` token ids.
         padded_length: int, `L`.
         width: int, `U`.
@@ -117,7 +118,8 @@ def pad_batch(rows, token_rows, padded_length, width):
         `({"samples": float32 (B, L), "num_samples": int32 (B,)},
         token_ids int32 (B, U))`
     """
-    samples = np.zeros((len(rows), padded_length), "float32")  # (B, L)
+    shape = (len(rows), padded_length, *rows[0].shape[1:])
+    samples = np.zeros(shape, "float32")  # (B, L) or (B, L, C)
     token_ids = np.zeros((len(rows), width), "int32")  # (B, U)
     for row, (values, tokens) in enumerate(zip(rows, token_rows, strict=True)):
         samples[row, : len(values)] = values

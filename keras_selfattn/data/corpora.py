@@ -61,7 +61,7 @@ def read_manifest(folder, splits=None):
     folder = Path(folder)
     manifest = folder / "manifest.tsv"
     examples = []
-    for number, row in _read_table(manifest, _MANIFEST_COLUMNS):
+    for number, row in read_table(manifest, _MANIFEST_COLUMNS):
         duration_s = _seconds(row["duration_s"], 1.0, manifest, number)
         examples.append(
             SpeechExample(
@@ -73,7 +73,7 @@ def read_manifest(folder, splits=None):
             )
         )
     known = list(dict.fromkeys(e.split for e in examples))
-    wanted = _choose_splits(splits, known, manifest)
+    wanted = choose_splits(splits, known, manifest)
     examples = [e for e in examples if e.split in wanted]
     _check_files(examples, manifest)
     return examples
@@ -107,7 +107,7 @@ def read_librispeech(folder, splits=None):
         )
     examples = []
     for split in known:
-        if split not in _choose_splits(splits, known, folder):
+        if split not in choose_splits(splits, known, folder):
             continue
         for transcript in sorted((folder / split).glob("*/*/*.trans.txt")):
             examples.extend(_read_chapter(transcript, split))
@@ -162,10 +162,10 @@ def read_common_voice(folder, splits=None):
     durations_s = _clip_durations(folder / "clip_durations.tsv")
     examples = []
     for split in known:
-        if split not in _choose_splits(splits, known, folder):
+        if split not in choose_splits(splits, known, folder):
             continue
         table = folder / f"{split}.tsv"
-        rows = _read_table(table, ("client_id", "path", "sentence"))
+        rows = read_table(table, ("client_id", "path", "sentence"))
         for number, row in rows:
             path = folder / "clips" / row["path"]
             if not path.is_file():
@@ -193,11 +193,11 @@ def _clip_durations(table):
     columns = ("clip", "duration[ms]")
     return {
         row["clip"]: _seconds(row["duration[ms]"], 1000.0, table, number)
-        for number, row in _read_table(table, columns)
+        for number, row in read_table(table, columns)
     }
 
 
-def _read_table(path, columns):
+def read_table(path, columns):
     """Yields (line number, row dict) of a tab-separated table."""
     if not path.is_file():
         raise ValueError(
@@ -222,7 +222,7 @@ def _read_table(path, columns):
             yield reader.line_num, dict(zip(header, cells, strict=True))
 
 
-def _choose_splits(splits, known, source):
+def choose_splits(splits, known, source):
     if splits is None:
         return known
     wanted = [splits] if isinstance(splits, str) else list(splits)

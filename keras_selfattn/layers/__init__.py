@@ -34,6 +34,7 @@ from keras_selfattn.layers.positions import (
     LearnedPositions,
     SinusoidalPositions,
 )
+from keras_selfattn.layers.precomputed_features import PrecomputedFeatures
 from keras_selfattn.layers.self_attention import MultiHeadSelfAttention
 from keras_selfattn.layers.spec_augment import SpecAugment
 from keras_selfattn.layers.spectral import Framing, LogMelSpectrogram
@@ -61,6 +62,7 @@ __all__ = [
     "MultiHeadCrossAttention",
     "MultiHeadSelfAttention",
     "NystromSelfAttention",
+    "PrecomputedFeatures",
     "RMSNorm",
     "RotaryPositions",
     "SinusoidalPositions",

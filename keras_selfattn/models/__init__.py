@@ -2,6 +2,7 @@
 
 from keras_selfattn.models.bert import BertEncoder
 from keras_selfattn.models.causal_transformer import CausalTransformer
+from keras_selfattn.models.attention_decoder import AttentionDecoder
 from keras_selfattn.models.conformer import ConformerEncoder
 from keras_selfattn.models.text_cnn import TextCNN
 from keras_selfattn.models.text_encoder import TextEncoder
@@ -11,6 +12,7 @@ from keras_selfattn.models.transformer import Transformer
 __all__ = [
     "CausalTransformer",
     "BertEncoder",
+    "AttentionDecoder",
     "ConformerEncoder",
     "TextCNN",
     "TextEncoder",

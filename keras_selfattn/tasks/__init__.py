@@ -2,6 +2,7 @@
 
 from keras_selfattn.tasks.causal_lm import CausalLM
 from keras_selfattn.tasks.masked_lm import MaskedLM
+from keras_selfattn.tasks.hybrid_recognizer import HybridRecognizer
 from keras_selfattn.tasks.speech_recognizer import SpeechRecognizer
 from keras_selfattn.tasks.task import Task
 from keras_selfattn.tasks.text_classifier import TextClassifier
@@ -10,6 +11,7 @@ from keras_selfattn.tasks.translator import Translator
 __all__ = [
     "CausalLM",
     "MaskedLM",
+    "HybridRecognizer",
     "SpeechRecognizer",
     "Task",
     "TextClassifier",

@@ -24,7 +24,7 @@ class _Encoder(keras.Model):
         return self.transformer.context_caches(hidden)
 
 
-class _DecoderStep(keras.Model):
+class DecoderStep(keras.Model):
     """One token of each row to logits and caches, compiled by `predict`."""
 
     def __init__(self, transformer):
@@ -41,6 +41,24 @@ class _DecoderStep(keras.Model):
             inputs["mask"],
         )
         return {"logits": logits[:, 0], "caches": caches}
+
+
+def empty_self_caches(context, max_length):
+    """Caches for `max_length` tokens of as many rows as those of a context.
+
+    Args:
+        context: list of dicts of arrays `(R, N, S, H)`, one a decoder block.
+        max_length: int.
+    """
+    some = np.asarray(context[0]["key"])
+    shape = (len(some), some.shape[1], max_length, some.shape[3])
+    return [
+        {
+            "key": np.zeros(shape, some.dtype),
+            "value": np.zeros(shape, some.dtype),
+        }
+        for _ in context
+    ]
 
 
 class CachedDecoder:
@@ -62,7 +80,7 @@ class CachedDecoder:
     def __init__(self, transformer):
         self._transformer = transformer
         self._encoder = _Encoder(transformer)
-        self._decoder = _DecoderStep(transformer)
+        self._decoder = DecoderStep(transformer)
         self._context = self._mask = None
 
     def start(self, source_ids, rows_each, max_length):
@@ -84,15 +102,7 @@ class CachedDecoder:
         rows = np.repeat(np.arange(len(source_ids)), rows_each)
         self._context = take_rows(context, rows)
         self._mask = mask[rows]
-        some = np.asarray(self._context[0]["key"])
-        shape = (len(rows), some.shape[1], max_length, some.shape[3])
-        return [
-            {
-                "key": np.zeros(shape, some.dtype),
-                "value": np.zeros(shape, some.dtype),
-            }
-            for _ in self._context
-        ]
+        return empty_self_caches(self._context, max_length)
 
     def step(self, token_ids, position, state):
         """See `decoding.token_scores`: logits `(R, V)` and the next state."""

@@ -16,19 +16,21 @@ from keras_selfattn.layers.spectral import LogMelSpectrogram
 from keras_selfattn.losses.ctc import ctc_loss
 from keras_selfattn.losses.distillation import frame_distillation
 from keras_selfattn.models.conformer import ConformerEncoder
-from keras_selfattn.preprocessing.audio import (
-    check_samples,
-    read_audio,
-    split_at_silence,
-)
+from keras_selfattn.preprocessing.audio import check_samples, read_audio
 from keras_selfattn.preprocessing.tokenizers import (
     CharacterTokenizer,
     tokenizer_from_config,
 )
 from keras_selfattn.tasks import streaming_graph
+from keras_selfattn.tasks.speech_input import (
+    check_feature_dim,
+    log_softmax,
+    padded_batches,
+    read_pieces,
+    sample_shape,
+    symbolic_inputs,
+)
 from keras_selfattn.tasks.task import Task, from_config, to_config
-
-MAX_PIECE_SECONDS = 20.0
 
 
 @keras.saving.register_keras_serializable(package="keras_selfattn")
@@ -108,11 +110,7 @@ class SpeechRecognizer(Task):
         frontend = from_config(frontend, name="frontend")
         if isinstance(tokenizer, dict):
             tokenizer = tokenizer_from_config(tokenizer)
-        if frontend.feature_dim != encoder.feature_dim:
-            raise ValueError(
-                f"The front end gives {frontend.feature_dim} features a "
-                f"frame, the encoder takes {encoder.feature_dim}."
-            )
+        check_feature_dim(frontend, encoder)
         if encoder.streaming is not None:
             streaming_graph.check_frontend(frontend)
         augment = None
@@ -123,8 +121,7 @@ class SpeechRecognizer(Task):
         )
 
         # Functional model
-        samples = keras.Input((None,), dtype="float32", name="samples")
-        num_samples = keras.Input((), dtype="int32", name="num_samples")
+        samples, num_samples = symbolic_inputs(frontend)
         features, mask = frontend(samples, num_samples)
         if augment is not None:
             features = augment(features, mask)
@@ -285,29 +282,14 @@ class SpeechRecognizer(Task):
             self._look_ahead(None)
 
     def _frame_log_probabilities(self, pieces, batch_size):
-        order = sorted(range(len(pieces)), key=lambda i: len(pieces[i]))
         results = [None] * len(pieces)
-        rate = self.sampling_rate_hz
-        for start in range(0, len(order), batch_size):
-            rows = order[start : start + batch_size]
-            lengths = [max(len(pieces[i]), self.min_samples) for i in rows]
-            width = -(-max(lengths) // rate) * rate
-            samples = np.zeros((len(rows), width), "float32")
+        for rows, inputs in padded_batches(
+            pieces, self.frontend, batch_size, self.min_samples
+        ):
+            logits = log_softmax(self.predict_on_batch(inputs))
             for row, i in enumerate(rows):
-                samples[row, : len(pieces[i])] = pieces[i]
-            logits = self.predict_on_batch(
-                {
-                    "samples": samples,
-                    "num_samples": np.array(lengths, "int32"),
-                }
-            )
-            logits = np.asarray(logits, "float64")
-            peak = logits.max(axis=-1, keepdims=True)
-            logits -= peak + np.log(
-                np.exp(logits - peak).sum(axis=-1, keepdims=True)
-            )
-            for row, i in enumerate(rows):
-                valid = int(self.output_lengths(lengths[row]))
+                length = int(inputs["num_samples"][row])
+                valid = int(self.output_lengths(length))
                 results[i] = logits[row, :valid].astype("float32")
         return results
 
@@ -333,19 +315,8 @@ class SpeechRecognizer(Task):
                 empty, broken or holds NaN.
         """
         single = not isinstance(x, (list, tuple))
-        rate = self.sampling_rate_hz
-        pieces, owners = [], []
         items = [x] if single else list(x)
-        for owner, item in enumerate(items):
-            if isinstance(item, (str, bytes)) or hasattr(item, "__fspath__"):
-                samples = read_audio(item, rate)
-            else:
-                samples = check_samples(item, rate)
-            for start, stop in split_at_silence(
-                samples, rate, MAX_PIECE_SECONDS
-            ):
-                pieces.append(samples[start:stop])
-                owners.append((owner, start / rate))
+        pieces, owners = read_pieces(items, self.frontend)
         scores = self.frame_log_probabilities(pieces, batch_size, chunk_frames)
         results = [{"text": [], "token_ids": [], "words": []} for _ in items]
         for (owner, offset), rows in zip(owners, scores, strict=True):

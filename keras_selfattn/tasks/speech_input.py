@@ -1,0 +1,131 @@
+"""What users hand to a recogniser, as pieces and padded batches of samples.
+
+A sample is a number where the front end takes sound, and a vector of features
+where it is `PrecomputedFeatures`.
+
+Shapes: `B` batch, `L` samples, `C` features of a sample.
+"""
+
+import keras
+import numpy as np
+
+from keras_selfattn.preprocessing.audio import (
+    AudioError,
+    check_samples,
+    read_audio,
+    split_at_silence,
+)
+
+MAX_PIECE_SECONDS = 20.0
+
+
+def sample_shape(frontend):
+    """() of sound, `(C,)` of features."""
+    return tuple(getattr(frontend, "sample_shape", ()))
+
+
+def feature_dim(frontend):
+    """Features of a frame that a front end gives."""
+    found = getattr(frontend, "feature_dim", None)
+    return frontend.num_mel_bins if found is None else found
+
+
+def check_feature_dim(frontend, encoder):
+    """A ValueError where the encoder takes other features."""
+    found = feature_dim(frontend)
+    if found != encoder.feature_dim:
+        raise ValueError(
+            f"The front end gives {found} features a frame, the encoder takes "
+            f"{encoder.feature_dim}."
+        )
+
+
+def symbolic_inputs(frontend):
+    """The inputs "samples" and "num_samples" of a functional model."""
+    shape = (None, *sample_shape(frontend))
+    samples = keras.Input(shape, dtype="float32", name="samples")
+    num_samples = keras.Input((), dtype="int32", name="num_samples")
+    return samples, num_samples
+
+
+def read_pieces(items, frontend):
+    """Speech as pieces of at most 20 s, cut at their quietest places.
+
+    Args:
+        items: list of paths or float arrays `(L,)`; of arrays `(L, C)`, which
+            stay whole, where the front end takes features.
+        frontend: layer, see `sample_shape`.
+
+    Returns:
+        list of float32 arrays and list of (number of the item, seconds before
+        the piece).
+
+    Raises:
+        AudioError (a ValueError): for a file or array that is missing, empty,
+            broken, of another shape, or holds NaN.
+    """
+    rate, shape = frontend.sampling_rate_hz, sample_shape(frontend)
+    pieces, owners = [], []
+    for owner, item in enumerate(items):
+        if shape:
+            pieces.append(_check_features(item, shape))
+            owners.append((owner, 0.0))
+            continue
+        if isinstance(item, (str, bytes)) or hasattr(item, "__fspath__"):
+            samples = read_audio(item, rate)
+        else:
+            samples = check_samples(item, rate)
+        for start, stop in split_at_silence(samples, rate, MAX_PIECE_SECONDS):
+            pieces.append(samples[start:stop])
+            owners.append((owner, start / rate))
+    return pieces, owners
+
+
+def _check_features(item, shape):
+    try:
+        features = np.asarray(item, "float32")
+    except (TypeError, ValueError):
+        features = np.zeros(())
+    if features.shape[1:] != shape or not len(features):
+        raise AudioError(
+            f"Received {type(item).__name__} of shape {features.shape}; this "
+            f"recogniser hears feature frames, a float array (frames, "
+            f"{shape[0]}), and reads no sound."
+        )
+    if not np.isfinite(features).all():
+        raise AudioError(
+            f"{(~np.isfinite(features)).sum()} features are NaN or infinite; "
+            "make them anew."
+        )
+    return features
+
+
+def padded_batches(pieces, frontend, batch_size, min_samples):
+    """Yields pieces of similar length, padded to whole seconds.
+
+    Whole seconds give few shapes, so few compilations.
+
+    Yields:
+        list of int, which pieces; and the model's inputs, a dict.
+    """
+    rate, shape = frontend.sampling_rate_hz, sample_shape(frontend)
+    order = sorted(range(len(pieces)), key=lambda i: len(pieces[i]))
+    for start in range(0, len(order), batch_size):
+        rows = order[start : start + batch_size]
+        lengths = [max(len(pieces[i]), min_samples) for i in rows]
+        width = -(-max(lengths) // rate) * rate
+        samples = np.zeros((len(rows), width, *shape), "float32")
+        for row, i in enumerate(rows):
+            samples[row, : len(pieces[i])] = pieces[i]
+        yield (
+            rows,
+            {"samples": samples, "num_samples": np.array(lengths, "int32")},
+        )
+
+
+def log_softmax(logits):
+    """Log-probabilities, float64, over the last axis."""
+    logits = np.asarray(logits, "float64")
+    peak = logits.max(axis=-1, keepdims=True)
+    total = np.exp(logits - peak).sum(axis=-1, keepdims=True)
+    return logits - (peak + np.log(total))
