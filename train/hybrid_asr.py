@@ -95,11 +95,11 @@ def build_hybrid(args, examples):
         frontend.feature_dim,
         [
             {
-                "strides": [2, 2],
+                "strides": list(args.strides),
                 "hidden_dim": args.hidden_dim,
                 "num_layers": args.layers,
                 "num_heads": args.heads,
-                "intermediate_dim": 4 * args.hidden_dim,
+                "intermediate_dim": args.expansion * args.hidden_dim,
                 "kernel_size": args.kernel_size,
                 "dropout": args.dropout,
             }
@@ -112,7 +112,7 @@ def build_hybrid(args, examples):
         hidden_dim=args.hidden_dim,
         num_layers=args.decoder_layers,
         num_heads=args.heads,
-        intermediate_dim=4 * args.hidden_dim,
+        intermediate_dim=args.expansion * args.hidden_dim,
         dropout=args.dropout,
         seed=args.seed + 5000,
         name="decoder",
@@ -254,6 +254,8 @@ def main(
     layers: Annotated[int, option("Conformer blocks")] = 5,
     decoder_layers: int = 2,
     heads: int = 4,
+    expansion: Annotated[int, option("of the feed-forward networks")] = 2,
+    strides: Annotated[list[int], option("in time; repeatable")] = (2, 2),
     kernel_size: int = 15,
     sentencepiece: Annotated[int, option("pieces; 0: characters")] = 0,
     ctc_weight: Annotated[float, option("of the loss")] = 0.4,

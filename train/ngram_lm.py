@@ -33,6 +33,7 @@ from preset_metrics import parse_set
 
 from keras_selfattn.atomic_file import write_atomically
 from keras_selfattn.data.corpora import read_manifest
+from keras_selfattn.data.feature_corpora import read_feature_manifest
 from keras_selfattn.decoding import arpa, kneser_ney, ngram_file
 from keras_selfattn.preprocessing.transcripts import normalize_transcript
 
@@ -54,9 +55,12 @@ def normalized(lines) -> tuple[list[str], int]:
 
 
 def read_transcripts(data: Path, named: str) -> list[str]:
-    """Returns the transcripts of a CORPUS:SPLIT."""
+    """Returns the transcripts of a CORPUS:SPLIT, of sound or of features."""
     corpus, split = parse_set(named)
-    return [e.text for e in read_manifest(data / corpus, split)]
+    folder = data / corpus
+    has_features = any(folder.glob("*.npy"))
+    read = read_feature_manifest if has_features else read_manifest
+    return [e.text for e in read(folder, split)]
 
 
 def read_lines(path: Path):

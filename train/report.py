@@ -9,6 +9,7 @@ and `benchmarks/peers.json` (other systems, each with its source). What stands
 between `<!-- report:NAME -->` and `<!-- /report -->` is generated from them;
 NAME is `results`, `peers`, `benchmark`, `commands`, `wakewords`, `robustness`
 or `frontends` (speech),
+NAME is `results`, `peers`, `benchmark`, `commands`, `wakewords` or `hybrid` (speech),
 `classification` or `classifiers`, `translation`, `published` or `translators`,
 `language`, or of the attention family `attention`, `length`, `accuracy` or
 `growth`. In a card, `results`, `classification`, `translation` and `language`
@@ -35,6 +36,7 @@ from report_attention import (
 from report_classification import render_classification, render_classifiers
 from report_language import render_language
 from report_robustness import render_keywords, render_robustness
+from report_recognition import render_hybrid
 from report_spoken import render_commands, render_wake_words
 from report_tables import measured, percent, table
 from report_translation import (
@@ -272,6 +274,7 @@ def stale_files(root: Path) -> dict[Path, str]:
         "wakewords": render_wake_words(kept("wake_words")),
         "robustness": render_robustness(kept("robustness")),
         "frontends": render_keywords(kept("keyword_front_ends")),
+        "hybrid": render_hybrid(kept("an4"), published.get("an4", [])),
     }
     pages = [root / "README.md", *sorted((root / "docs").glob("*.md"))]
     wanted = dict.fromkeys(pages, presets)

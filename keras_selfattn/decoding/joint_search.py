@@ -15,6 +15,9 @@ from keras_selfattn.decoding.token_scores import (
 )
 
 _BOUNDARY = 0  # to the decoder: before and behind a text
+# A search ends when what goes on is so far behind the best text that ended.
+# Scores only fall, but for the bonuses of words to come.
+_MARGIN = 3.0
 
 
 def joint_search(
@@ -132,9 +135,6 @@ class _Beams:
         first = None if scorer is None else scorer.start()
         self._states = [first] * (count * beam)
 
-    def _text_score(self, row):
-        return 0.0 if self._scorer is None else self._states[row].score
-
     def end(self, ends, at_limit, length):
         """Takes note of texts that end here; stops where none can be better."""
         for row in np.flatnonzero(np.isfinite(ends)):
@@ -172,8 +172,6 @@ class _Beams:
         best = np.take_along_axis(flat, order, axis=1)[:, 0]
         parents = order // width + beam * np.arange(len(flat))[:, None]
         parents, places = parents.ravel(), (order % width).ravel()
-        # Scores only fall from here (but for bonuses, which the margin is for)
-        # and a search that is behind what has ended will stay so.
         ended = np.array([score for _, score in self.best])
         self.running &= best > ended - _MARGIN
         tokens = candidates[parents, places]
@@ -200,6 +198,3 @@ class _Beams:
             found[int(row), int(place)] = state
             worth[row, place] = state.score
         return found, worth
-
-
-_MARGIN = 3.0

@@ -27,7 +27,7 @@ class Signature:
     Args:
         name: of the signature ("transcribe").
         inputs: dict of name to dtype; each `(1, length)` in a .tflite file,
-            `(B, length)` in a SavedModel, any length.
+            `(B, length)` in a SavedModel, any length, then `item_shape`.
         outputs: dict of name to dtype.
         agreement: what is counted where file and Keras decide alike.
         decisions: name of the int output that holds the decisions, or None:
@@ -37,6 +37,8 @@ class Signature:
             length of each row; a .tflite file takes whole rows. None where
             padding shows by itself.
         float_layers: names of layers that are never quantised.
+        item_shape: tuple of int, what stands at each place of an input; ()
+            for a number.
     """
 
     name: str
@@ -47,6 +49,7 @@ class Signature:
     scores: str = "log_probabilities"
     lengths: str | None = None
     float_layers: tuple = ()
+    item_shape: tuple = ()
 
 
 @dataclass(frozen=True)

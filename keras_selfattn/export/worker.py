@@ -85,7 +85,9 @@ def exported_module(task, dynamic_batch):
     signature = task.export_signature()
     rows = None if dynamic_batch else 1
     specs = {
-        name: tf.TensorSpec([rows, None], dtype, name)
+        name: tf.TensorSpec(
+            [rows, None, *signature.item_shape], dtype, name
+        )
         for name, dtype in signature.inputs.items()
     }
     lengths = signature.lengths
@@ -102,7 +104,7 @@ def exported_module(task, dynamic_batch):
         def run(self, **inputs):
             if lengths is not None and not dynamic_batch:
                 whole = next(iter(inputs.values()))
-                inputs = {**inputs, lengths: tf.shape(whole)[1:]}
+                inputs = {**inputs, lengths: tf.shape(whole)[1:2]}
             found = task.export_outputs(inputs)
             return {
                 name: tf.cast(found[name], dtype)

@@ -66,19 +66,26 @@ def read_pieces(items, frontend):
     """
     rate, shape = frontend.sampling_rate_hz, sample_shape(frontend)
     pieces, owners = [], []
-    for owner, item in enumerate(items):
-        if shape:
-            pieces.append(_check_features(item, shape))
-            owners.append((owner, 0.0))
-            continue
-        if isinstance(item, (str, bytes)) or hasattr(item, "__fspath__"):
-            samples = read_audio(item, rate)
-        else:
-            samples = check_samples(item, rate)
-        for start, stop in split_at_silence(samples, rate, MAX_PIECE_SECONDS):
+    for owner, samples in enumerate(read_whole(items, frontend)):
+        spans = [(0, len(samples))]
+        if not shape:
+            spans = split_at_silence(samples, rate, MAX_PIECE_SECONDS)
+        for start, stop in spans:
             pieces.append(samples[start:stop])
             owners.append((owner, start / rate))
     return pieces, owners
+
+
+def read_whole(items, frontend):
+    """Yields what `read_pieces` cuts, a float32 array an item."""
+    rate, shape = frontend.sampling_rate_hz, sample_shape(frontend)
+    for item in items:
+        if shape:
+            yield _check_features(item, shape)
+        elif isinstance(item, (str, bytes)) or hasattr(item, "__fspath__"):
+            yield np.asarray(read_audio(item, rate), "float32")
+        else:
+            yield np.asarray(check_samples(item, rate), "float32")
 
 
 def _check_features(item, shape):

@@ -16,7 +16,6 @@ from keras_selfattn.layers.spectral import LogMelSpectrogram
 from keras_selfattn.losses.ctc import ctc_loss
 from keras_selfattn.losses.distillation import frame_distillation
 from keras_selfattn.models.conformer import ConformerEncoder
-from keras_selfattn.preprocessing.audio import check_samples, read_audio
 from keras_selfattn.preprocessing.tokenizers import (
     CharacterTokenizer,
     tokenizer_from_config,
@@ -27,6 +26,7 @@ from keras_selfattn.tasks.speech_input import (
     log_softmax,
     padded_batches,
     read_pieces,
+    read_whole,
     sample_shape,
     symbolic_inputs,
 )
@@ -346,6 +346,7 @@ class SpeechRecognizer(Task):
             lengths="num_samples",
             # Its output spans 100 dB and more: eight bits cannot hold it.
             float_layers=("frontend",),
+            item_shape=sample_shape(self.frontend),
         )
 
     def export_parts(self, rows=None):
@@ -404,20 +405,25 @@ class SpeechRecognizer(Task):
         return [("stream", inputs) for inputs in found]
 
     def export_probes(self):
-        waveforms = probe_waveforms(self.sampling_rate_hz, self.min_samples)
-        return [{"samples": waveform} for waveform in waveforms]
+        probes = probe_waveforms(self.sampling_rate_hz, self.min_samples)
+        shape = sample_shape(self.frontend)
+        if shape:  # features: as many frames of noise
+            random = np.random.default_rng(0)
+            probes = [
+                random.normal(size=(len(probe), *shape)).astype("float32")
+                for probe in probes
+            ]
+        return [{"samples": probe} for probe in probes]
 
     def typical_input(self):
-        length = 10 * self.sampling_rate_hz
-        noise = np.random.default_rng(0).normal(scale=0.1, size=length)
+        size = (10 * self.sampling_rate_hz, *sample_shape(self.frontend))
+        noise = np.random.default_rng(0).normal(scale=0.1, size=size)
         return {"samples": noise.astype("float32")}, "10 s of sound"
 
     def calibration_inputs(self, items):
-        rate, found = self.sampling_rate_hz, []
-        for item in items:
-            is_path = isinstance(item, str) or hasattr(item, "__fspath__")
-            samples = (read_audio if is_path else check_samples)(item, rate)
+        found = []
+        for samples in read_whole(items, self.frontend):
             short = max(0, self.min_samples - len(samples))
-            samples = np.pad(samples, (0, short)).astype("float32")
-            found.append({"samples": samples})
+            around = [(0, short)] + [(0, 0)] * (samples.ndim - 1)
+            found.append({"samples": np.pad(samples, around)})
         return found

@@ -4,8 +4,13 @@ import keras
 from keras import ops
 
 
+# On torch Keras hands out a class of its own, which updates all variables in a
+# few calls; a subclass of the public name would update one after another.
+_AdamW = type(keras.optimizers.AdamW())
+
+
 @keras.saving.register_keras_serializable(package="keras_selfattn")
-class GuardedAdamW(keras.optimizers.AdamW):
+class GuardedAdamW(_AdamW):
     """AdamW that takes a gradient that is not finite for zero, whole.
 
     With a plain optimizer one such gradient makes every weight NaN at that

@@ -138,7 +138,7 @@ def test_what_one_frame_is():
 
 def test_speech_longer_than_a_piece_is_cut_and_joined(monkeypatch):
     monkeypatch.setattr(
-        "keras_selfattn.tasks.speech_recognizer.MAX_PIECE_SECONDS", 0.5
+        "keras_selfattn.tasks.speech_input.MAX_PIECE_SECONDS", 0.5
     )
     task = draw_weights(recognizer())
     kernel, bias = task.head.get_weights()
