@@ -65,6 +65,7 @@ NAMES = {
     "keras_selfattn.tasks": {
         "CausalLM",
         "MaskedLM",
+        "HybridRecognizer",
         "SpeechRecognizer",
         "Task",
         "TextClassifier",

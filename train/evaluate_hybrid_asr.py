@@ -111,9 +111,7 @@ def tune(hybrid, features, frames, references, model, settings, ways):
             tried.append((found["wer"], found["cer"], point))
             typer.echo(f"{way} {point}: {percent(found)}")
         wer, cer, point = min(tried, key=lambda row: row[:2])
-        typer.echo(
-            f"{way}: best {point}: {percent({'wer': wer, 'cer': cer})}"
-        )
+        typer.echo(f"{way}: best {point}: {percent({'wer': wer, 'cer': cer})}")
 
 
 def percent(found):
@@ -139,9 +137,7 @@ def main(
     sets: Annotated[
         list[str], typer.Option("--set", help="FOLDER:SPLIT; repeatable.")
     ],
-    way: Annotated[
-        list[str] | None, typer.Option(help=", ".join(WAYS))
-    ] = None,
+    way: Annotated[list[str] | None, typer.Option(help=", ".join(WAYS))] = None,
     lm: Annotated[Path | None, typer.Option(help="Word n-gram file.")] = None,
     beam: Annotated[int, typer.Option(min=1)] = 8,
     lm_weight: float = 0.6,

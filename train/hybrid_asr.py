@@ -175,12 +175,22 @@ class DevSet:
         return {f"dev_{kind}": rates[kind] for kind in ("wer", "cer")}
 
 
+def begin_epoch(args, hybrid, epoch):
+    """Turns the flat start off and SpecAugment on where it is time."""
+    choose_spec_augment(args, hybrid, epoch)
+    flat = epoch < args.flat_start_epochs
+    if hybrid.flat_start != flat:
+        hybrid.flat_start = flat
+        hybrid.make_train_function(force=True)
+
+
 def run(args):
     """The whole training of the arguments; see `main`."""
     import keras
 
     from keras_selfattn.data.feature_augmentation import FeatureAugmenter
     from keras_selfattn.data.feature_dataset import FeatureDataset
+    from keras_selfattn.tasks.task import load_weight_file
     from keras_selfattn.training.epoch_runs import count_steps
 
     keras.utils.set_random_seed(args.seed)
@@ -212,6 +222,9 @@ def run(args):
         f"{len(dataset.examples):,} utterances, {total_steps:,} steps, "
         f"{hybrid.count_params():,} parameters, {keras.backend.backend()}."
     )
+    if args.init:
+        load_weight_file(hybrid, args.init)
+        say(f"All parameters start from {args.init}.")
     compile_recognizer(args, hybrid, total_steps)
 
     def figures(row):
@@ -229,7 +242,7 @@ def run(args):
         dataset,
         figures,
         say,
-        before=lambda epoch, _: choose_spec_augment(args, hybrid, epoch),
+        before=lambda epoch, _: begin_epoch(args, hybrid, epoch),
     )
     # The mean of the last epochs' weights is the result.
     last = range(max(0, args.epochs - args.average), args.epochs)
@@ -249,6 +262,7 @@ def main(
     dev: Annotated[list[str], option("FOLDER:SPLIT; repeatable")] = (),
     backend: Annotated[str, option("torch, jax or tensorflow")] = "",
     name: Annotated[str, option("of the preset; default: of --out")] = "",
+    init: Annotated[str, option("weight file of such a model")] = "",
     frame_rate_hz: Annotated[int, option("of the features")] = 100,
     hidden_dim: int = 144,
     layers: Annotated[int, option("Conformer blocks")] = 5,
@@ -267,6 +281,7 @@ def main(
     weight_decay: float = 0.01,
     clip_norm: float = 5.0,
     dropout: float = 0.1,
+    flat_start_epochs: Annotated[int, option("labels spread evenly")] = 2,
     shortest_first_epochs: Annotated[int, option("curriculum")] = 2,
     augment_from_epoch: Annotated[int, option("speed and warp")] = 2,
     warp: Annotated[float, option("of cepstra, at most; 0: none")] = 0.0,

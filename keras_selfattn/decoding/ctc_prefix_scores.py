@@ -58,9 +58,10 @@ class CtcPrefixScores:
                 f"{rows_each}; expected log-probabilities (utterances, frames, "
                 "vocabulary) and at least 1."
             )
-        if lengths.shape != frames.shape[:1] or not (
-            (lengths >= 1) & (lengths <= frames.shape[1])
-        ).all():
+        if (
+            lengths.shape != frames.shape[:1]
+            or not ((lengths >= 1) & (lengths <= frames.shape[1])).all()
+        ):
             raise ValueError(
                 f"lengths={lengths!r}; expected {len(frames)} ints from 1 to "
                 f"{frames.shape[1]}."

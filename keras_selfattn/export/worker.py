@@ -85,9 +85,7 @@ def exported_module(task, dynamic_batch):
     signature = task.export_signature()
     rows = None if dynamic_batch else 1
     specs = {
-        name: tf.TensorSpec(
-            [rows, None, *signature.item_shape], dtype, name
-        )
+        name: tf.TensorSpec([rows, None, *signature.item_shape], dtype, name)
         for name, dtype in signature.inputs.items()
     }
     lengths = signature.lengths

@@ -5,7 +5,6 @@ dimension, `C` features of the context, `V` vocabulary.
 """
 
 import keras
-from keras import ops
 
 from keras_selfattn.layers.attention_cache import empty_cache
 from keras_selfattn.layers.block_options import complete_block
@@ -120,9 +119,7 @@ class AttentionDecoder(keras.Model):
 
         # Functional model
         token_ids = keras.Input((None,), dtype="int32", name="token_ids")
-        context = keras.Input(
-            (None, context_dim or hidden_dim), name="context"
-        )
+        context = keras.Input((None, context_dim or hidden_dim), name="context")
         mask = keras.Input((None,), dtype="bool", name="context_padding_mask")
         x = embedding(token_ids) * hidden_dim**0.5  # (B, T, D)
         x = drop(x if added is None else added(x))

@@ -13,6 +13,7 @@ from keras_selfattn.layers.spec_augment import SpecAugment
 from keras_selfattn.layers.spectral import LogMelSpectrogram
 from keras_selfattn.losses.cross_entropy import smoothed_cross_entropy
 from keras_selfattn.losses.ctc import ctc_loss
+from keras_selfattn.losses.flat_start import flat_start_loss
 from keras_selfattn.models.attention_decoder import AttentionDecoder
 from keras_selfattn.models.conformer import ConformerEncoder
 from keras_selfattn.preprocessing.tokenizers import (
@@ -38,6 +39,10 @@ class HybridRecognizer(Task):
     both in nats a token. CTC makes the alignment monotonic from the start; the
     decoder knows what it has written. `transcribe` is a beam search over both.
     On a device the encoder with its CTC head is enough: `ctc_recognizer()`.
+
+    While the attribute `flat_start` is True, labels spread evenly over the
+    frames stand in for CTC; see `losses.flat_start`. Set it before the first
+    step and unset it (`make_train_function(force=True)`) an epoch later.
 
     Reference: Watanabe et al. 2017 (IEEE JSTSP 11-8), "Hybrid CTC/attention
     architecture", sections II-C and III.
@@ -160,6 +165,8 @@ class HybridRecognizer(Task):
         self.head = head
         self.ctc_weight = ctc_weight
         self.label_smoothing = label_smoothing
+        # A training may begin with it: read when the step is traced.
+        self.flat_start = False
         self._search = None
 
     def task_config(self):
@@ -200,7 +207,8 @@ class HybridRecognizer(Task):
         """`w` CTC a label + `1 - w` cross-entropy a token (the end is one)."""
         y = ops.cast(y, "int32")
         lengths = self.output_lengths(ops.cast(x["num_samples"], "int32"))
-        ctc = ctc_loss(y, y_pred["ctc_logits"], lengths)  # (B,)
+        align = flat_start_loss if self.flat_start else ctc_loss
+        ctc = align(y, y_pred["ctc_logits"], lengths)  # (B,)
         real = ops.cast(y != 0, "float32")  # (B, U)
         labels = ops.sum(real, axis=1)
         costs = smoothed_cross_entropy(

@@ -100,9 +100,7 @@ class HybridSearch:
                 outputs = self._decoder.predict_on_batch(
                     {
                         "token_ids": np.asarray(token_ids, "int32")[:, None],
-                        "position": np.full(
-                            len(token_ids), position, "int32"
-                        ),
+                        "position": np.full(len(token_ids), position, "int32"),
                         "caches": state,
                         "context": context,
                         "mask": mask,

@@ -3,7 +3,6 @@
 import keras
 from keras import ops
 
-
 # On torch Keras hands out a class of its own, which updates all variables in a
 # few calls; a subclass of the public name would update one after another.
 _AdamW = type(keras.optimizers.AdamW())

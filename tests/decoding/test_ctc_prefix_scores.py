@@ -27,9 +27,7 @@ def text_probabilities(log_probabilities):
 
 
 def prefix_probability(texts, prefix):
-    return sum(
-        p for text, p in texts.items() if text[: len(prefix)] == prefix
-    )
+    return sum(p for text, p in texts.items() if text[: len(prefix)] == prefix)
 
 
 @pytest.mark.parametrize("lengths", [(5, 5), (5, 3), (1, 4)])

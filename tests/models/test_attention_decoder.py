@@ -20,9 +20,7 @@ def context(dim=8):
 
 def whole(decoder, x):
     return to_numpy(
-        decoder(
-            {"token_ids": IDS, "context": x, "context_padding_mask": MASK}
-        )
+        decoder({"token_ids": IDS, "context": x, "context_padding_mask": MASK})
     )
 
 
