@@ -18,8 +18,9 @@ ships is an error.
 NAME is `results`, `peers`, `benchmark`, `commands`, `wakewords` or `hybrid`
 (speech), `classification` or `classifiers`, `translation`, `published` or
 `translators`, or of the attention family `attention`, `length`, `accuracy` or
-`growth`. In a card, `results`, `classification` and `translation` are that preset's own. A
-figure measured on another file than the one the preset ships is an error.
+`growth`. In a card, `results`, `classification` and `translation` are that
+preset's own. A figure measured on another file than the one the preset ships is
+an error.
 
 This script reads data only; it needs neither keras_selfattn nor Keras.
 """

@@ -223,6 +223,7 @@ def read_table(path, columns):
 
 
 def choose_splits(splits, known, source):
+    """The splits that are asked for; a ValueError where one is not known."""
     if splits is None:
         return known
     wanted = [splits] if isinstance(splits, str) else list(splits)

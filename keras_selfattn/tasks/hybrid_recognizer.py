@@ -1,4 +1,4 @@
-"""Speech recognition by an encoder with two heads: CTC and an attention decoder.
+"""Speech recognition by an encoder with CTC head and attention decoder.
 
 Shapes: `B` batch, `L` samples, `C` features of a sample, `T` encoder frames,
 `U` labels, `V` vocabulary (id 0: the blank of CTC; to the decoder, which never
