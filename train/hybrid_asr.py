@@ -281,7 +281,7 @@ def main(
     weight_decay: float = 0.01,
     clip_norm: float = 5.0,
     dropout: float = 0.1,
-    flat_start_epochs: Annotated[int, option("labels spread evenly")] = 2,
+    flat_start_epochs: Annotated[int, option("labels spread evenly")] = 3,
     shortest_first_epochs: Annotated[int, option("curriculum")] = 2,
     augment_from_epoch: Annotated[int, option("speed and warp")] = 2,
     warp: Annotated[float, option("of cepstra, at most; 0: none")] = 0.0,

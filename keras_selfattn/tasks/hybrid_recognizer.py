@@ -24,6 +24,7 @@ from keras_selfattn.tasks import hybrid_search
 from keras_selfattn.tasks.speech_input import (
     check_feature_dim,
     read_pieces,
+    sample_shape,
     symbolic_inputs,
 )
 from keras_selfattn.tasks.speech_recognizer import SpeechRecognizer
@@ -40,8 +41,8 @@ class HybridRecognizer(Task):
     decoder knows what it has written. `transcribe` is a beam search over both.
     On a device the encoder with its CTC head is enough: `ctc_recognizer()`.
 
-    While the attribute `flat_start` is True, labels spread evenly over the
-    frames stand in for CTC; see `losses.flat_start`. Set it before the first
+    While the attribute `flat_start` is True, labels spread evenly over what is
+    loud stand in for CTC; see `losses.flat_start`. Set it before the first
     step and unset it (`make_train_function(force=True)`) an epoch later.
 
     Reference: Watanabe et al. 2017 (IEEE JSTSP 11-8), "Hybrid CTC/attention
@@ -207,8 +208,11 @@ class HybridRecognizer(Task):
         """`w` CTC a label + `1 - w` cross-entropy a token (the end is one)."""
         y = ops.cast(y, "int32")
         lengths = self.output_lengths(ops.cast(x["num_samples"], "int32"))
-        align = flat_start_loss if self.flat_start else ctc_loss
-        ctc = align(y, y_pred["ctc_logits"], lengths)  # (B,)
+        if self.flat_start:
+            energy = self._energy(x)
+            ctc = flat_start_loss(y, y_pred["ctc_logits"], lengths, energy)
+        else:
+            ctc = ctc_loss(y, y_pred["ctc_logits"], lengths)  # (B,)
         real = ops.cast(y != 0, "float32")  # (B, U)
         labels = ops.sum(real, axis=1)
         costs = smoothed_cross_entropy(
@@ -225,6 +229,16 @@ class HybridRecognizer(Task):
         ctc = ops.sum(ctc) / ops.maximum(ops.sum(labels), 1.0)
         attention = ops.sum(costs) / ops.maximum(ops.sum(tokens), 1.0)
         return self.ctc_weight * ctc + (1 - self.ctc_weight) * attention
+
+    def _energy(self, x):
+        """How loud each encoder frame is, float `(B, T)`."""
+        samples = ops.convert_to_tensor(x["samples"])
+        features, _ = self.frontend(samples, x["num_samples"])
+        if sample_shape(self.frontend):
+            energy = features[..., 0]  # of cepstra, and mostly of others
+        else:
+            energy = ops.mean(features, axis=-1)
+        return energy[:, :: self.encoder.stride]
 
     def ctc_recognizer(self):
         """A `SpeechRecognizer` with this front end, encoder and CTC head.

@@ -22,3 +22,19 @@ def test_labels_are_spread_evenly_over_the_valid_frames():
     np.testing.assert_allclose(
         to_numpy(flat_start_loss(labels, spoilt, lengths)), found, rtol=1e-6
     )
+
+
+def test_quiet_frames_at_the_ends_are_blank():
+    logits = np.random.default_rng(0).normal(size=(2, 8, 5)).astype("float32")
+    log_p = logits - np.log(np.exp(logits).sum(axis=-1, keepdims=True))
+    labels = np.array([[1, 2], [3, 4]], "int32")
+    # Loud from frame 2 to 6, with a pause; and nothing louder than the rest.
+    energy = np.array([[-9, -9, 0, -9, 0, 0, 0, 99], [5] * 8], "float32")
+    lengths = np.array([7, 8], "int32")
+    paths = [[0, 0, 1, 1, 1, 2, 2], [3, 3, 3, 3, 4, 4, 4, 4]]
+    expected = [
+        -np.mean([log_p[i, t, k] for t, k in enumerate(path)]) * 2
+        for i, path in enumerate(paths)
+    ]
+    found = to_numpy(flat_start_loss(labels, logits, lengths, energy))
+    np.testing.assert_allclose(found, expected, rtol=1e-5)
