@@ -140,10 +140,10 @@ def main(
     way: Annotated[list[str] | None, typer.Option(help=", ".join(WAYS))] = None,
     lm: Annotated[Path | None, typer.Option(help="Word n-gram file.")] = None,
     beam: Annotated[int, typer.Option(min=1)] = 8,
-    lm_weight: float = 0.6,
-    word_bonus: float = 1.0,
+    lm_weight: float = 0.4,
+    word_bonus: float = 2.0,
     unknown_penalty: float = 8.0,
-    ctc_weight: Annotated[float, typer.Option(help="In joint ways.")] = 0.5,
+    ctc_weight: Annotated[float, typer.Option(help="In joint ways.")] = 0.7,
     grid: Annotated[
         bool, typer.Option("--tune", help="Try a grid of weights.")
     ] = False,
