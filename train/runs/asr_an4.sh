@@ -24,5 +24,5 @@ measure() {
 }
 measure --set "$corpus:dev"
 if [ -n "${3:-}" ]; then
-  measure --set "$corpus:test" --way joint-lm
+  measure --set "$corpus:test" --way ctc-lm
 fi
