@@ -7,20 +7,12 @@ Figures live in one place: `zoo/<task>/<preset>/metrics.json` (written by the
 evaluation scripts), `benchmarks/results/*.json` (written by the benchmarks)
 and `benchmarks/peers.json` (other systems, each with its source). What stands
 between `<!-- report:NAME -->` and `<!-- /report -->` is generated from them;
-NAME is `results`, `peers`, `benchmark`, `commands`, `wakewords`, `robustness`
-or `frontends` (speech),
-NAME is `results`, `peers`, `benchmark`, `commands`, `wakewords` or `hybrid` (speech),
-`classification` or `classifiers`, `translation`, `published` or `translators`,
-`language`, or of the attention family `attention`, `length`, `accuracy` or
-`growth`. In a card, `results`, `classification`, `translation` and `language`
-are that preset's own. A figure measured on another file than the one the preset
-ships is an error.
-NAME is `results`, `peers`, `benchmark`, `commands`, `wakewords` or `hybrid`
-(speech), `classification` or `classifiers`, `translation`, `published` or
-`translators`, or of the attention family `attention`, `length`, `accuracy` or
-`growth`. In a card, `results`, `classification` and `translation` are that
-preset's own. A figure measured on another file than the one the preset ships is
-an error.
+NAME is `results`, `peers`, `benchmark`, `commands`, `wakewords`, `robustness`,
+`frontends` or `hybrid` (speech), `classification` or `classifiers`,
+`translation`, `published` or `translators`, `language`, or of the attention
+family `attention`, `length`, `accuracy` or `growth`. In a card, `results`,
+`classification`, `translation` and `language` are that preset's own. A figure
+measured on another file than the one the preset ships is an error.
 
 This script reads data only; it needs neither keras_selfattn nor Keras.
 """
@@ -41,8 +33,8 @@ from report_attention import (
 )
 from report_classification import render_classification, render_classifiers
 from report_language import render_language
-from report_robustness import render_keywords, render_robustness
 from report_recognition import render_hybrid
+from report_robustness import render_keywords, render_robustness
 from report_spoken import render_commands, render_wake_words
 from report_tables import measured, percent, table
 from report_translation import (

@@ -1,8 +1,8 @@
 """Backbones: one architecture a file; they know no text or audio files."""
 
+from keras_selfattn.models.attention_decoder import AttentionDecoder
 from keras_selfattn.models.bert import BertEncoder
 from keras_selfattn.models.causal_transformer import CausalTransformer
-from keras_selfattn.models.attention_decoder import AttentionDecoder
 from keras_selfattn.models.conformer import ConformerEncoder
 from keras_selfattn.models.text_cnn import TextCNN
 from keras_selfattn.models.text_encoder import TextEncoder

@@ -1,8 +1,8 @@
 """Tasks: what users load, fit, call and export."""
 
 from keras_selfattn.tasks.causal_lm import CausalLM
-from keras_selfattn.tasks.masked_lm import MaskedLM
 from keras_selfattn.tasks.hybrid_recognizer import HybridRecognizer
+from keras_selfattn.tasks.masked_lm import MaskedLM
 from keras_selfattn.tasks.speech_recognizer import SpeechRecognizer
 from keras_selfattn.tasks.task import Task
 from keras_selfattn.tasks.text_classifier import TextClassifier
