@@ -10,9 +10,9 @@ from keras_selfattn.models.text_rnn import TextRNN
 from keras_selfattn.models.transformer import Transformer
 
 __all__ = [
-    "CausalTransformer",
-    "BertEncoder",
     "AttentionDecoder",
+    "BertEncoder",
+    "CausalTransformer",
     "ConformerEncoder",
     "TextCNN",
     "TextEncoder",

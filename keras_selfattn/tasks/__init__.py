@@ -10,8 +10,8 @@ from keras_selfattn.tasks.translator import Translator
 
 __all__ = [
     "CausalLM",
-    "MaskedLM",
     "HybridRecognizer",
+    "MaskedLM",
     "SpeechRecognizer",
     "Task",
     "TextClassifier",

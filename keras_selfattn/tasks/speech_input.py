@@ -24,19 +24,12 @@ def sample_shape(frontend):
     return tuple(getattr(frontend, "sample_shape", ()))
 
 
-def feature_dim(frontend):
-    """Features of a frame that a front end gives."""
-    found = getattr(frontend, "feature_dim", None)
-    return frontend.num_mel_bins if found is None else found
-
-
 def check_feature_dim(frontend, encoder):
     """A ValueError where the encoder takes other features."""
-    found = feature_dim(frontend)
-    if found != encoder.feature_dim:
+    if frontend.feature_dim != encoder.feature_dim:
         raise ValueError(
-            f"The front end gives {found} features a frame, the encoder takes "
-            f"{encoder.feature_dim}."
+            f"The front end gives {frontend.feature_dim} features a frame, the "
+            f"encoder takes {encoder.feature_dim}."
         )
 
 
