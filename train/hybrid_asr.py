@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from asr import choose_spec_augment, compile_recognizer
+from asr_model import choose_spec_augment, compile_recognizer
 from training_run import load_mean, option, say, start, train_epochs
 
 SMOKE = {
