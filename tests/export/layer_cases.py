@@ -67,6 +67,11 @@ def with_context(length):
     }
 
 
+def counted(length):
+    """Frames, and how many of them are real."""
+    return {**alone(length), "count": np.array([length - 2], "int32")}
+
+
 def document(length):
     rng = np.random.default_rng(0)
     words = rng.normal(size=(1, length, length + 2, DIM)).astype("float32")
@@ -253,6 +258,13 @@ CASES = {
         {"intermediate_dim": 12, "activation": "reglu"},
         alone,
         call_plain,
+    ),
+    "add_bias": Case(layers.AddBias, {}, alone, call_plain),
+    "precomputed_features": Case(
+        layers.PrecomputedFeatures,
+        {"num_features": DIM},
+        counted,
+        lambda layer, x, count: layer(x, count)[0],
     ),
     "rms_norm": Case(layers.RMSNorm, {}, alone, call_plain),
     "sinusoidal": Case(layers.SinusoidalPositions, {}, alone, call_plain),

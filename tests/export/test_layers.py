@@ -18,6 +18,7 @@ from tests.export.layer_cases import CASES, LONG, SHORT
 # training only.
 ELSEWHERE = {
     "Framing",
+    "JoinedFeatures",
     "LogMelSpectrogram",
     "MFCC",
     "SpecAugment",

@@ -11,6 +11,7 @@ from keras_selfattn.layers import (
 from keras_selfattn.models import ConformerEncoder
 from keras_selfattn.tasks import SpeechRecognizer
 from tests.arrays import to_numpy, waveform
+from tests.litert import needs_tensorflow, run_converted
 from tests.round_trip import assert_round_trip
 
 pytestmark = pytest.mark.backend
@@ -67,3 +68,17 @@ def test_parts_that_do_not_fit_are_refused():
     ):
         with pytest.raises(ValueError, match=reason):
             JoinedFeatures(*arguments)
+
+
+@needs_tensorflow
+def test_converts_to_built_in_operations():
+    layer = joined()
+    samples = waveform(1600, 0, noise=0.05)[None]
+    num_samples = np.array([1500], "int32")
+    found = run_converted(
+        lambda samples, num_samples: layer(samples, num_samples)[0],
+        samples=samples,
+        num_samples=num_samples,
+    )
+    expected, _ = layer(samples, num_samples)
+    np.testing.assert_allclose(found, to_numpy(expected), atol=5e-3)
