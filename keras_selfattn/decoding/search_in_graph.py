@@ -21,6 +21,8 @@ Shapes: `B` sources, `K` beam, `R = B K` rows, `L` places, `V` vocabulary.
 import numpy as np
 from keras import ops
 
+from keras_selfattn.decoding.whole_loop import whole_loop
+
 HIDDEN = -1e9  # added to a score: its exp is 0, and sums stay finite
 LOWEST = -5e8  # what is below has a banned token in it, or is no text at all
 NOTHING = -1e30  # below all that
@@ -72,7 +74,7 @@ def greedy_in_graph(
         ops.cast(blank[:1], "float32") + HIDDEN,
         state,
     )
-    return ops.while_loop(goes_on, write_one, start)[3]
+    return whole_loop(goes_on, write_one, start)[3]
 
 
 def beam_in_graph(
@@ -191,7 +193,7 @@ def beam_in_graph(
         },
         state,
     )
-    ended = ops.while_loop(goes_on, write_one, start)[5]
+    ended = whole_loop(goes_on, write_one, start)[5]
     return ended["text"], ended["score"]
 
 
