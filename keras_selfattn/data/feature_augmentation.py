@@ -8,6 +8,8 @@ Shape letters: `T` frames, `C` features of a frame.
 
 import numpy as np
 
+from keras_selfattn.data.augmentation import speed_length
+
 
 def change_feature_speed(features, factor):
     """Frames played `factor` times as fast, by linear interpolation.
@@ -29,7 +31,7 @@ def change_feature_speed(features, factor):
     features = np.asarray(features, "float32")
     if factor == 1.0:
         return features
-    length = max(1, round(len(features) / factor))
+    length = speed_length(len(features), factor)
     # A frame stands for its middle, so that both ends stay where they are.
     places = (np.arange(length) + 0.5) * (len(features) / length) - 0.5
     places = np.clip(places, 0, len(features) - 1)

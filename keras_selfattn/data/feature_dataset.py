@@ -12,6 +12,7 @@ import sys
 import keras
 import numpy as np
 
+from keras_selfattn.data.augmentation import speed_length
 from keras_selfattn.data.batching import (
     ctc_frames_needed,
     pad_batch,
@@ -106,9 +107,7 @@ class FeatureDataset(keras.utils.PyDataset):
         if self.dropped and progress:
             print(f"{report}.", file=sys.stderr)
         self._lengths = [len(e.features) for e in self.examples]
-        fastest = [
-            self._changed_length(n, self._fastest) for n in self._lengths
-        ]
+        fastest = [speed_length(n, self._fastest) for n in self._lengths]
         self._widths = widths_for_lengths(
             round_up(np.asarray(fastest), length_multiple),
             [len(tokens) for tokens in self._tokens],
@@ -131,10 +130,6 @@ class FeatureDataset(keras.utils.PyDataset):
         self._tokens.append(np.asarray(token_ids, "int32"))
         return None
 
-    @staticmethod
-    def _changed_length(length, speed):
-        return max(1, round(length / speed))
-
     def set_epoch(self, epoch, first_batch=0):
         """Fixes order, batches and augmentation, exactly, for an epoch.
 
@@ -150,7 +145,7 @@ class FeatureDataset(keras.utils.PyDataset):
         if self._is_augmented:
             speeds = self.augmenter.draw_speeds(len(speeds), generator)
         batches = plan_batches(
-            list(map(self._changed_length, self._lengths, speeds)),
+            list(map(speed_length, self._lengths, speeds)),
             self._length_multiple,
             batch_samples=self._batch_frames,
             generator=generator if self._shuffle else None,

@@ -39,6 +39,28 @@ def empty_cache(
     }
 
 
+def empty_caches(blocks, batch, max_length, num_heads, head_dim):
+    """Empty caches of a stack of blocks with an `attention`, one a block.
+
+    Args:
+        blocks: list of layers.
+        batch, max_length, num_heads, head_dim: see `empty_cache`.
+
+    Returns:
+        list of dicts, each in its attention's compute dtype.
+    """
+    return [
+        empty_cache(
+            batch,
+            max_length,
+            num_heads,
+            head_dim,
+            block.attention.compute_dtype,
+        )
+        for block in blocks
+    ]
+
+
 def update_cache(cache, key, value, cache_index):
     """The cache with new keys and values from place `cache_index` on.
 

@@ -289,3 +289,31 @@ def _two_caches(cache):
             "and 'context' (block.cross_attention.context_cache(context))."
         )
     return dict(cache)
+
+
+def continue_stack(
+    blocks, inputs, cache_index, caches, context, context_padding_mask
+):
+    """The outputs of tokens that come after those in the caches of a stack.
+
+    Args:
+        blocks: list of DecoderBlock.
+        inputs: float `(B, T, D)`.
+        cache_index: int or int scalar tensor, tokens so far.
+        caches: list of the blocks' own caches; see `empty_caches`.
+        context: list of their caches of the context.
+        context_padding_mask: bool `(B, S)`.
+
+    Returns:
+        float `(B, T, D)` and the list of updated own caches.
+    """
+    x, updated = inputs, []
+    for block, own, other in zip(blocks, caches, context, strict=True):
+        x, cache = block(
+            x,
+            context_padding_mask=context_padding_mask,
+            cache={"self": own, "context": other},
+            cache_index=cache_index,
+        )
+        updated.append(cache["self"])
+    return x, updated

@@ -6,9 +6,12 @@ dimension, `C` features of the context, `V` vocabulary.
 
 import keras
 
-from keras_selfattn.layers.attention_cache import empty_cache
+from keras_selfattn.layers.attention_cache import empty_caches
 from keras_selfattn.layers.block_options import complete_block
-from keras_selfattn.layers.decoder_block import DecoderBlock
+from keras_selfattn.layers.decoder_block import (
+    DecoderBlock,
+    continue_stack,
+)
 from keras_selfattn.layers.normalization import make_norm
 from keras_selfattn.layers.positions import added_positions
 
@@ -163,16 +166,9 @@ class AttentionDecoder(keras.Model):
     def self_caches(self, batch, max_length):
         """Empty caches for `max_length` tokens, one a block."""
         head_dim = self.hidden_dim // self.num_heads
-        return [
-            empty_cache(
-                batch,
-                max_length,
-                self.num_heads,
-                head_dim,
-                block.attention.compute_dtype,
-            )
-            for block in self._blocks
-        ]
+        return empty_caches(
+            self._blocks, batch, max_length, self.num_heads, head_dim
+        )
 
     def decode_step(
         self, token_ids, cache_index, caches, context, context_padding_mask
@@ -192,17 +188,9 @@ class AttentionDecoder(keras.Model):
         x = self._embedding(token_ids) * self.hidden_dim**0.5
         if self._added is not None:
             x = self._added(x, offset=cache_index)
-        updated = []
-        for block, own, other in zip(
-            self._blocks, caches, context, strict=True
-        ):
-            x, cache = block(
-                x,
-                context_padding_mask=context_padding_mask,
-                cache={"self": own, "context": other},
-                cache_index=cache_index,
-            )
-            updated.append(cache["self"])
+        x, updated = continue_stack(
+            self._blocks, x, cache_index, caches, context, context_padding_mask
+        )
         x = x if self._norm is None else self._norm(x)
         return self._embedding(x, reverse=True), updated
 

@@ -6,7 +6,7 @@ dimension, `D` model dimension, `V` vocabulary.
 
 import keras
 
-from keras_selfattn.layers.attention_cache import empty_cache
+from keras_selfattn.layers.attention_cache import empty_caches
 from keras_selfattn.layers.block_options import complete_block
 from keras_selfattn.layers.encoder_block import EncoderBlock
 from keras_selfattn.layers.normalization import make_norm
@@ -185,16 +185,10 @@ class CausalTransformer(keras.Model):
 
     def caches(self, batch, max_length):
         """Empty caches for `max_length` tokens, one a block."""
-        return [
-            empty_cache(
-                batch,
-                max_length,
-                self.num_heads,
-                self.hidden_dim // self.num_heads,
-                block.attention.compute_dtype,
-            )
-            for block in self._blocks
-        ]
+        head_dim = self.hidden_dim // self.num_heads
+        return empty_caches(
+            self._blocks, batch, max_length, self.num_heads, head_dim
+        )
 
     def decode_step(self, token_ids, cache_index, caches):
         """Scores of the token after the next one.

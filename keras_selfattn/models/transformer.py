@@ -7,9 +7,12 @@ dimension, `V` target vocabulary.
 import keras
 from keras import ops
 
-from keras_selfattn.layers.attention_cache import empty_cache
+from keras_selfattn.layers.attention_cache import empty_caches
 from keras_selfattn.layers.block_options import complete_block
-from keras_selfattn.layers.decoder_block import DecoderBlock
+from keras_selfattn.layers.decoder_block import (
+    DecoderBlock,
+    continue_stack,
+)
 from keras_selfattn.layers.encoder_block import EncoderBlock
 from keras_selfattn.layers.normalization import make_norm
 from keras_selfattn.layers.positions import added_positions
@@ -228,16 +231,9 @@ class Transformer(keras.Model):
     def self_caches(self, batch, max_length):
         """Empty caches for `max_length` target tokens, one a decoder block."""
         head_dim = self.hidden_dim // self.num_heads
-        return [
-            empty_cache(
-                batch,
-                max_length,
-                self.num_heads,
-                head_dim,
-                block.attention.compute_dtype,
-            )
-            for block in self._decoder_blocks
-        ]
+        return empty_caches(
+            self._decoder_blocks, batch, max_length, self.num_heads, head_dim
+        )
 
     def decode_step(
         self, token_ids, cache_index, caches, context, source_padding_mask
@@ -255,17 +251,14 @@ class Transformer(keras.Model):
             logits, float `(B, T, V)`, and the updated caches.
         """
         y = self._embed(token_ids, 1, cache_index)
-        updated = []
-        for block, own, other in zip(
-            self._decoder_blocks, caches, context, strict=True
-        ):
-            y, cache = block(
-                y,
-                context_padding_mask=source_padding_mask,
-                cache={"self": own, "context": other},
-                cache_index=cache_index,
-            )
-            updated.append(cache["self"])
+        y, updated = continue_stack(
+            self._decoder_blocks,
+            y,
+            cache_index,
+            caches,
+            context,
+            source_padding_mask,
+        )
         logits = self._embeddings[1](self._normed(y, 1), reverse=True)
         return logits, updated
 

@@ -33,6 +33,12 @@ def check_feature_dim(frontend, encoder):
         )
 
 
+def encoder_frames(frontend, encoder, num_samples):
+    """Valid encoder frames for `num_samples` (int or array)."""
+    hop = frontend.hop_length_samples
+    return encoder.output_length((num_samples + hop - 1) // hop)
+
+
 def symbolic_inputs(frontend):
     """The inputs "samples" and "num_samples" of a functional model."""
     shape = (None, *sample_shape(frontend))

@@ -23,6 +23,7 @@ from keras_selfattn.preprocessing.tokenizers import (
 from keras_selfattn.tasks import streaming_graph
 from keras_selfattn.tasks.speech_input import (
     check_feature_dim,
+    encoder_frames,
     log_softmax,
     padded_batches,
     read_pieces,
@@ -189,8 +190,7 @@ class SpeechRecognizer(Task):
 
     def output_lengths(self, num_samples):
         """Valid output frames for `num_samples` (int or array)."""
-        hop = self.frontend.hop_length_samples
-        return self.encoder.output_length((num_samples + hop - 1) // hop)
+        return encoder_frames(self.frontend, self.encoder, num_samples)
 
     def compute_loss(
         self,
