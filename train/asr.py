@@ -14,7 +14,6 @@ command of each published preset stands in `train/runs/`, what was learnt on
 the way in `train/LOG.md`.
 """
 
-import json
 from pathlib import Path
 from typing import Annotated
 
@@ -26,7 +25,14 @@ from asr_model import (
     choose_spec_augment,
     compile_recognizer,
 )
-from training_run import load_mean, option, say, start, train_epochs
+from training_run import (
+    keep_result,
+    option,
+    prepare,
+    say,
+    start,
+    train_epochs,
+)
 
 SMOKE = {
     "architecture": "smoke",
@@ -202,10 +208,7 @@ def run(args):
     from keras_selfattn.preprocessing.transcripts import normalize_transcript
     from keras_selfattn.training.epoch_runs import count_steps
 
-    keras.utils.set_random_seed(args.seed)
-    if args.mixed_precision:
-        keras.mixed_precision.set_global_policy("mixed_bfloat16")
-    args.out.mkdir(parents=True, exist_ok=True)
+    prepare(args)
     if args.smoke:
         vars(args).update(SMOKE, train=[write_tones(args.out / "tones")])
     if args.architecture not in ARCHITECTURES:
@@ -249,17 +252,13 @@ def run(args):
         say,
         before=lambda epoch, _: choose_spec_augment(args, recognizer, epoch),
     )
-    # The mean of the last epochs' weights is the result.
-    last = range(max(0, args.epochs - args.average), args.epochs)
-    load_mean(recognizer, args.out, last)
-    rates = dev.rates(recognizer)
-    say(json.dumps({"averaged_epochs": list(last), **rates}))
-    recognizer.save_preset(
-        args.out / "preset",
-        name=args.name or args.out.name,
+    keep_result(
+        args,
+        recognizer,
+        lambda: dev.rates(recognizer),
+        say,
         sampling_rate_hz=recognizer.sampling_rate_hz,
     )
-    say(f"The preset is in {args.out / 'preset'}.")
 
 
 def main(

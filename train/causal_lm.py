@@ -23,7 +23,14 @@ from typing import Annotated
 
 import typer
 from ngram_lm import read_lines
-from training_run import load_mean, option, say, start, train_epochs
+from training_run import (
+    keep_result,
+    option,
+    prepare,
+    say,
+    start,
+    train_epochs,
+)
 
 SMOKE = {
     "window": 16,
@@ -220,10 +227,7 @@ def run(args):
     from keras_selfattn.data.causal_dataset import TextRows, TokenWindows
     from keras_selfattn.training.epoch_runs import count_steps
 
-    keras.utils.set_random_seed(args.seed)
-    if args.mixed_precision:
-        keras.mixed_precision.set_global_policy("mixed_bfloat16")
-    args.out.mkdir(parents=True, exist_ok=True)
+    prepare(args)
     if args.smoke:
         made = write_counting(args.out / "counting.txt")
         vars(args).update(SMOKE, text=[made], dev=[])
@@ -262,12 +266,7 @@ def run(args):
         say,
         loss_label="nats a token",
     )
-    # The mean of the last epochs' weights is the result.
-    last = range(max(0, args.epochs - args.average), args.epochs)
-    load_mean(model, args.out, last)
-    say(json.dumps({"averaged_epochs": list(last), **dev.scores(model)}))
-    model.save_preset(args.out / "preset", name=args.name or args.out.name)
-    say(f"The preset is in {args.out / 'preset'}.")
+    keep_result(args, model, lambda: dev.scores(model), say)
 
 
 def main(

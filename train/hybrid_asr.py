@@ -10,13 +10,19 @@ that are printed while it trains are those of CTC without a search;
 `evaluate_hybrid_asr.py` measures all ways of decoding.
 """
 
-import json
 from pathlib import Path
 from typing import Annotated
 
 import typer
 from asr_model import choose_spec_augment, compile_recognizer
-from training_run import load_mean, option, say, start, train_epochs
+from training_run import (
+    keep_result,
+    option,
+    prepare,
+    say,
+    start,
+    train_epochs,
+)
 
 SMOKE = {
     "epochs": 1,
@@ -193,10 +199,7 @@ def run(args):
     from keras_selfattn.tasks.task import load_weight_file
     from keras_selfattn.training.epoch_runs import count_steps
 
-    keras.utils.set_random_seed(args.seed)
-    if args.mixed_precision:
-        keras.mixed_precision.set_global_policy("mixed_bfloat16")
-    args.out.mkdir(parents=True, exist_ok=True)
+    prepare(args)
     if args.smoke:
         vars(args).update(
             SMOKE, train=[write_smoke_corpus(args.out / "patterns")]
@@ -244,16 +247,13 @@ def run(args):
         say,
         before=lambda epoch, _: begin_epoch(args, hybrid, epoch),
     )
-    # The mean of the last epochs' weights is the result.
-    last = range(max(0, args.epochs - args.average), args.epochs)
-    load_mean(hybrid, args.out, last)
-    say(json.dumps({"averaged_epochs": list(last), **dev.rates(hybrid)}))
-    hybrid.save_preset(
-        args.out / "preset",
-        name=args.name or args.out.name,
+    keep_result(
+        args,
+        hybrid,
+        lambda: dev.rates(hybrid),
+        say,
         sampling_rate_hz=hybrid.sampling_rate_hz,
     )
-    say(f"The preset is in {args.out / 'preset'}.")
 
 
 def main(

@@ -1,7 +1,8 @@
-"""How the training scripts start, train their epochs, and take the mean.
+"""How the training scripts start, train their epochs, and end.
 
-Shared by `asr.py`, `text_classification.py` and `translation.py`. The backend
-is chosen in `start`, so nothing above a function imports Keras.
+Shared by `asr.py`, `causal_lm.py`, `hybrid_asr.py`, `text_classification.py`
+and `translation.py`. The backend is chosen in `start`, so nothing above a
+function imports Keras.
 """
 
 import json
@@ -36,6 +37,16 @@ def start(run, options):
     except (ValueError, FloatingPointError, ImportError) as error:
         say(f"error: {error}")
         raise typer.Exit(2) from error
+
+
+def prepare(args):
+    """Random numbers, precision and the folder, as the arguments say."""
+    import keras
+
+    keras.utils.set_random_seed(args.seed)
+    if args.mixed_precision:
+        keras.mixed_precision.set_global_policy("mixed_bfloat16")
+    args.out.mkdir(parents=True, exist_ok=True)
 
 
 def train_epochs(
@@ -127,3 +138,26 @@ def load_mean(model, folder, epochs):
     averaged = folder / "averaged.safetensors"
     average_weight_files([epoch_file(folder, i) for i in epochs], averaged)
     load_weight_file(model, averaged)
+
+
+def keep_result(args, task, score, say, **preset):
+    """Makes the mean of the last epochs' weights a preset, and says how good.
+
+    Args:
+        args: has `epochs`, `average`, `out` and `name`.
+        task: the trained task, which takes the mean.
+        score: function that gives a dict of its figures.
+        say: function of a line of text.
+        **preset: more of what `save_preset` takes.
+
+    Returns:
+        dict, the figures.
+    """
+    last = list(range(max(0, args.epochs - args.average), args.epochs))
+    load_mean(task, args.out, last)
+    figures = score()
+    say(json.dumps({"averaged_epochs": last, **figures}))
+    folder = args.out / "preset"
+    task.save_preset(folder, name=args.name or args.out.name, **preset)
+    say(f"The preset is in {folder}.")
+    return figures

@@ -18,7 +18,14 @@ from types import SimpleNamespace
 from typing import Annotated
 
 import typer
-from training_run import load_mean, option, say, start, train_epochs
+from training_run import (
+    keep_result,
+    option,
+    prepare,
+    say,
+    start,
+    train_epochs,
+)
 
 SMOKE = {
     "vocabulary": 40,
@@ -208,10 +215,7 @@ def run(args):
         weighted_length,
     )
 
-    keras.utils.set_random_seed(args.seed)
-    if args.mixed_precision:
-        keras.mixed_precision.set_global_policy("mixed_bfloat16")
-    args.out.mkdir(parents=True, exist_ok=True)
+    prepare(args)
     if args.smoke:
         vars(args).update(SMOKE, train=[write_sums(args.out / "sums.tsv")])
     if args.schedule not in SCHEDULES:
@@ -303,16 +307,14 @@ def train_and_score(args, pairs, dev_pairs):
         loss_label="nats a token",
     )
 
-    # The mean of the last epochs' weights is the result.
-    last = range(max(0, args.epochs - args.average), args.epochs)
-    load_mean(translator, args.out, last)
-    for beam in dict.fromkeys((1, args.beam)):
-        scores = dev.scores(translator, beam, num_shown=1)
-        row = {"averaged_epochs": list(last), "beam": beam, **scores}
-        say(json.dumps(row))
-    translator.save_preset(args.out / "preset", name=args.name or args.out.name)
-    say(f"The preset is in {args.out / 'preset'}.")
-    return scores
+    def scores():
+        if args.beam > 1:
+            greedy = dev.scores(translator, 1, num_shown=1)
+            say(json.dumps({"beam": 1, **greedy}))
+        found = dev.scores(translator, args.beam, num_shown=1)
+        return {"beam": args.beam, **found}
+
+    return keep_result(args, translator, scores, say)
 
 
 def main(
