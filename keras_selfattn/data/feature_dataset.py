@@ -6,28 +6,15 @@ Shape letters: `B` utterances, `T` frames (padded), `C` features of a frame,
 `U` tokens (padded).
 """
 
-import collections
-import sys
-
-import keras
 import numpy as np
 
-from keras_selfattn.data.augmentation import speed_length
-from keras_selfattn.data.batching import (
-    ctc_frames_needed,
-    pad_batch,
-    plan_batches,
-    round_up,
-    widths_for_lengths,
-)
+from keras_selfattn.data.batching import ctc_frames_needed
 from keras_selfattn.data.feature_augmentation import change_feature_speed
-from keras_selfattn.data.feeding import as_tf_dataset, for_backend
+from keras_selfattn.data.utterance_dataset import UtteranceDataset
 from keras_selfattn.preprocessing.transcripts import normalize_transcript
 
-_TOKEN_MULTIPLE = 8
 
-
-class FeatureDataset(keras.utils.PyDataset):
+class FeatureDataset(UtteranceDataset):
     """Batches of features and token ids, the same for same seed and epoch.
 
     A batch is `({"samples": float32 (B, T, C), "num_samples": int32 (B,)},
@@ -82,38 +69,24 @@ class FeatureDataset(keras.utils.PyDataset):
         seed=0,
         progress=True,
     ):
-        super().__init__()
-        self._batch_frames = batch_frames
+        super().__init__(
+            length_multiple,
+            None,
+            batch_frames,
+            augmenter,
+            augment_from_epoch,
+            shuffle,
+            shortest_first_epochs,
+            seed,
+        )
         self._frames_per_output = frames_per_output
-        self._length_multiple = length_multiple
-        self.augmenter = augmenter
-        self._fastest = max(1.0, *augmenter.speeds) if augmenter else 1.0
-        self._augment_from_epoch = augment_from_epoch
-        self._shuffle = shuffle
-        self._shortest_first_epochs = shortest_first_epochs
         self._teacher_forcing = teacher_forcing
-        self._seed = seed
-        self.dropped = collections.defaultdict(list)  # reason -> examples
-        self.examples, self._tokens = [], []
         for example in examples:
             reason = self._refuse(example, tokenizer, normalize)
             if reason:
                 self.dropped[reason].append(example)
-        report = f"{len(self.examples)} utterances kept; left out: " + (
-            ", ".join(f"{len(x)} {why}" for why, x in self.dropped.items())
-        )
-        if not self.examples:
-            raise ValueError(f"No utterance can be used: {report}.")
-        if self.dropped and progress:
-            print(f"{report}.", file=sys.stderr)
         self._lengths = [len(e.features) for e in self.examples]
-        fastest = [speed_length(n, self._fastest) for n in self._lengths]
-        self._widths = widths_for_lengths(
-            round_up(np.asarray(fastest), length_multiple),
-            [len(tokens) for tokens in self._tokens],
-            _TOKEN_MULTIPLE,
-        )
-        self.set_epoch(0)
+        self._begin(progress)
 
     def _refuse(self, example, tokenizer, normalize):
         """Keeps an example, or says why not."""
@@ -130,81 +103,19 @@ class FeatureDataset(keras.utils.PyDataset):
         self._tokens.append(np.asarray(token_ids, "int32"))
         return None
 
-    def set_epoch(self, epoch, first_batch=0):
-        """Fixes order, batches and augmentation, exactly, for an epoch.
-
-        Args:
-            epoch: int, from 0.
-            first_batch: int. Leave out the batches before it, to resume.
-        """
-        generator = np.random.default_rng([self._seed, epoch])
-        speeds = np.ones(len(self.examples))
-        self._is_augmented = (
-            self.augmenter is not None and epoch >= self._augment_from_epoch
-        )
-        if self._is_augmented:
-            speeds = self.augmenter.draw_speeds(len(speeds), generator)
-        batches = plan_batches(
-            list(map(speed_length, self._lengths, speeds)),
-            self._length_multiple,
-            batch_samples=self._batch_frames,
-            generator=generator if self._shuffle else None,
-            shortest_first=epoch < self._shortest_first_epochs,
-        )
-        if not 0 <= first_batch <= len(batches):
-            raise ValueError(
-                f"first_batch={first_batch}; there are {len(batches)} batches."
-            )
-        self.epoch = epoch
-        self._speeds = speeds
-        self._batches = batches[first_batch:]
-
-    def __len__(self):
-        return len(self._batches)
-
     @property
     def padded_frames(self):
         """Frames in this epoch's batches, padding included."""
-        return sum(len(b.indices) * b.padded_length for b in self._batches)
-
-    def batch_examples(self, index):
-        """The `FeatureExample`s of the rows of batch `index`, in order."""
-        return [self.examples[i] for i in self._batches[index].indices]
+        return self.padded_values
 
     def __getitem__(self, index):
-        if not 0 <= index < len(self._batches):
-            raise IndexError(f"batch {index} of {len(self._batches)}")
-        batch = self._batches[index]
-        width = max(
-            w for p, w in self._widths.items() if p <= batch.padded_length
-        )
-        inputs, token_ids = pad_batch(
-            [self._features(i) for i in batch.indices],
-            [self._tokens[i] for i in batch.indices],
-            batch.padded_length,
-            width,
-        )
+        inputs, token_ids = super().__getitem__(index)
         if self._teacher_forcing:
             inputs["token_ids"] = token_ids
         return inputs, token_ids
 
-    def _features(self, i):
-        features = np.asarray(self.examples[i].features, "float32")
-        if not self._is_augmented:
-            return features
-        features = change_feature_speed(features, float(self._speeds[i]))
-        seed = [self._seed, self.epoch, i]
-        return self.augmenter(features, np.random.default_rng(seed))
+    def _values(self, i):
+        return np.asarray(self.examples[i].features, "float32")
 
-    def batches(self):
-        """Yields the epoch's batches in order."""
-        for index in range(len(self)):
-            yield self[index]
-
-    def as_tf_dataset(self):
-        """This epoch's batches as a `tf.data.Dataset`, dimensions open."""
-        return as_tf_dataset(self)
-
-    def for_backend(self):
-        """What `fit` takes on this backend; ask anew after `set_epoch`."""
-        return for_backend(self)
+    def _changed_speed(self, values, speed):
+        return change_feature_speed(values, speed)
