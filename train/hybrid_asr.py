@@ -7,7 +7,8 @@ A corpus is FOLDER:SPLIT, a folder with `manifest.tsv` and one `.npy` file of
 frames. A run can be killed at any moment: the same command goes on from the
 last checkpoint. `--smoke` is two steps on generated features. The error rates
 that are printed while it trains are those of CTC without a search;
-`evaluate_hybrid_asr.py` measures all ways of decoding.
+`evaluate_hybrid_asr.py` measures all ways of decoding. With `--init` a preset of
+this script is trained on, with its tokenizer; the sizes have to be its own.
 """
 
 from pathlib import Path
@@ -82,6 +83,7 @@ def write_smoke_corpus(folder, count=6):
 
 def build_hybrid(args, examples):
     """The model of the arguments, with its first weights."""
+    from keras_selfattn import zoo
     from keras_selfattn.layers import PrecomputedFeatures, SpecAugment
     from keras_selfattn.models import AttentionDecoder, ConformerEncoder
     from keras_selfattn.preprocessing import tokenizers
@@ -89,7 +91,9 @@ def build_hybrid(args, examples):
     from keras_selfattn.tasks import HybridRecognizer
 
     tokenizer = tokenizers.CharacterTokenizer()
-    if args.sentencepiece:
+    if args.init:
+        tokenizer = zoo.load(args.init).tokenizer
+    elif args.sentencepiece:
         texts = [normalize_transcript(example.text) for example in examples]
         tokenizer = tokenizers.SentencePieceTokenizer.train(
             texts, args.sentencepiece
@@ -194,6 +198,7 @@ def run(args):
     """The whole training of the arguments; see `main`."""
     import keras
 
+    from keras_selfattn import zoo
     from keras_selfattn.data.feature_augmentation import FeatureAugmenter
     from keras_selfattn.data.feature_dataset import FeatureDataset
     from keras_selfattn.tasks.task import load_weight_file
@@ -226,7 +231,7 @@ def run(args):
         f"{hybrid.count_params():,} parameters, {keras.backend.backend()}."
     )
     if args.init:
-        load_weight_file(hybrid, args.init)
+        load_weight_file(hybrid, zoo.resolve(args.init) / "model.safetensors")
         say(f"All parameters start from {args.init}.")
     compile_recognizer(args, hybrid, total_steps)
 
@@ -262,7 +267,7 @@ def main(
     dev: Annotated[list[str], option("FOLDER:SPLIT; repeatable")] = (),
     backend: Annotated[str, option("torch, jax or tensorflow")] = "",
     name: Annotated[str, option("of the preset; default: of --out")] = "",
-    init: Annotated[str, option("weight file of such a model")] = "",
+    init: Annotated[str, option("preset folder of such a model")] = "",
     frame_rate_hz: Annotated[int, option("of the features")] = 100,
     hidden_dim: int = 144,
     layers: Annotated[int, option("Conformer blocks")] = 5,
