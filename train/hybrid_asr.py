@@ -7,8 +7,8 @@ A corpus is FOLDER:SPLIT, a folder with `manifest.tsv` and one `.npy` file of
 frames. A run can be killed at any moment: the same command goes on from the
 last checkpoint. `--smoke` is two steps on generated features. The error rates
 that are printed while it trains are those of CTC without a search;
-`evaluate_hybrid_asr.py` measures all ways of decoding. With `--init` a preset of
-this script is trained on, with its tokenizer; the sizes have to be its own.
+`evaluate_hybrid_asr.py` measures all ways of decoding. With `--init` a preset
+of this script is trained on, with its tokenizer; the sizes have to be its own.
 """
 
 from pathlib import Path
