@@ -1,7 +1,7 @@
 """What a recogniser costs a device, ours beside its peers, on the same files.
 
     python benchmarks/device.py --data $KERAS_SELFATTN_DATA/speech \
-        --preset asr_conformer_small_streaming_en \
+        --preset asr \
         --json benchmarks/results/device.json
 
 Size of the model, start-up, real-time factor, peak memory and word error rate

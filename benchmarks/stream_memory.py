@@ -1,7 +1,7 @@
 """Feeds hours of speech to a stream and watches the memory of the process.
 
     python benchmarks/stream_memory.py --data $KERAS_SELFATTN_DATA/speech \
-        --preset asr_conformer_small_streaming_en --hours 2 \
+        --preset asr --hours 2 \
         --json benchmarks/results/stream_memory.json
 
 Recordings of a set follow one another in a drawn order, with drawn pauses,

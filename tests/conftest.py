@@ -4,9 +4,12 @@ The environment is settled here, before any test module is imported, because
 Keras and its backends read it once, at import.
 """
 
+import atexit
 import importlib.util
 import os
+import shutil
 import sys
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -30,6 +33,14 @@ if os.environ["KERAS_BACKEND"] == "jax":
         "--xla_backend_optimization_level=0 "
         "--xla_llvm_disable_expensive_passes=true",
     )
+    # What is compiled is kept for the run, for the scripts that tests start,
+    # too; longer where JAX_COMPILATION_CACHE_DIR names a folder.
+    if "JAX_COMPILATION_CACHE_DIR" not in os.environ:
+        folder = tempfile.mkdtemp(prefix="compiled-")
+        atexit.register(shutil.rmtree, folder, ignore_errors=True)
+        os.environ["JAX_COMPILATION_CACHE_DIR"] = folder
+    for name in ("COMPILE_TIME_SECS", "ENTRY_SIZE_BYTES"):
+        os.environ.setdefault(f"JAX_PERSISTENT_CACHE_MIN_{name}", "0")
 
 # The same examples each time, however slow the machine is at the moment.
 settings.register_profile("suite", deadline=None, derandomize=True)
@@ -122,8 +133,6 @@ def load_script():
 @pytest.fixture
 def home(tmp_path, monkeypatch) -> Path:
     """A zoo of three small presets, each with its task's usual alias."""
-    import shutil
-
     from keras_selfattn import zoo
 
     golden, root = ROOT / "tests" / "golden", tmp_path / "zoo"

@@ -36,9 +36,8 @@ def transcribe(
         typer.Option(
             metavar="NAME_OR_PATH",
             help="Preset name or alias, preset folder, or .tflite file.",
-            show_default="asr; with --stream asr-streaming",
         ),
-    ] = "",
+    ] = "asr",
     json: Annotated[
         bool,
         typer.Option(
@@ -119,7 +118,6 @@ def transcribe(
     A file that cannot be read is reported on stderr and the others are still
     transcribed; the exit code is then 2.
     """
-    preset = preset or ("asr-streaming" if stream else "asr")
     with user_errors(), silent_native_stderr():
         search = speech_search(preset, beam, lm, phrase, grammar, spellings)
         if stream:

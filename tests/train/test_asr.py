@@ -42,32 +42,6 @@ CHUNKS = {"chunk_frames": [2, 5], "left_frames": 6, "distill": 0.5}
 TIMEOUT_S = 1200  # of one child, on a busy machine; alone it takes ten
 
 
-@pytest.fixture(scope="module", autouse=True)
-def compiled_once(tmp_path_factory):
-    """On JAX, runs of this file share what is compiled: else most of its time.
-
-    Children read it from the environment.
-    """
-    if keras.backend.backend() != "jax":
-        yield
-        return
-    import jax
-
-    options = {
-        "jax_compilation_cache_dir": str(tmp_path_factory.mktemp("compiled")),
-        "jax_persistent_cache_min_compile_time_secs": 0.1,
-        "jax_persistent_cache_min_entry_size_bytes": 0,
-    }
-    with pytest.MonkeyPatch.context() as patched:
-        before = {name: getattr(jax.config, name) for name in options}
-        for name, value in options.items():
-            jax.config.update(name, value)
-            patched.setenv(name.upper(), str(value))
-        yield
-        for name, value in before.items():
-            jax.config.update(name, value)
-
-
 @pytest.fixture
 def asr(load_script):
     return load_script("train/asr.py")
