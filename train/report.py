@@ -272,7 +272,10 @@ def stale_files(root: Path) -> dict[Path, str]:
         "wakewords": render_wake_words(kept("wake_words")),
         "robustness": render_robustness(kept("robustness")),
         "frontends": render_keywords(kept("keyword_front_ends")),
-        "hybrid": render_hybrid(kept("an4"), published.get("an4", [])),
+        "hybrid": "".join(
+            render_hybrid(kept(name), published.get("an4", []))
+            for name in ("an4", "an4_transfer")
+        ),
     }
     pages = [root / "README.md", *sorted((root / "docs").glob("*.md"))]
     wanted = dict.fromkeys(pages, presets)
