@@ -97,6 +97,7 @@ class TextDataset(keras.utils.PyDataset):
             if progress is not None and i % 1000 == 0:
                 progress(i, len(self.examples))
         self._ngrams = tokenizer.ngrams
+        self._longest = tokenizer.max_tokens
         self._sizes = batch_size, batch_tokens
         self._length_multiple = length_multiple
         self._shuffle = shuffle
@@ -142,9 +143,11 @@ class TextDataset(keras.utils.PyDataset):
             raise IndexError(f"batch {index} of {len(self._batches)}")
         batch = self._batches[index]
         rows = [self._rows[i] for i in batch.indices]
-        widths = {"token_ids": batch.padded_length}
+        # A multiple of the length may be more than the model has positions.
+        length = min(batch.padded_length, self._longest)
+        widths = {"token_ids": length}
         if self._ngrams is not None:
-            widths["ngram_ids"] = self._ngram_width(rows, batch.padded_length)
+            widths["ngram_ids"] = self._ngram_width(rows, length)
         inputs = pad_features(rows, widths)
         places = list(batch.indices)
         if self._weights is None:

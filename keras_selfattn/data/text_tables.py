@@ -12,7 +12,8 @@ from pathlib import Path
 DELIMITERS = {".tsv": "\t", ".csv": ","}
 AG_NEWS = ("World", "Sports", "Business", "Sci/Tech")
 _LABEL_COLUMNS = ("label", "class", "category", "sentiment")
-_TEXT_COLUMNS = ("text", "sentence", "content", "review")
+_TEXT_COLUMNS = ("text", "sentence", "content", "review", "sentence1")
+_PAIR_COLUMNS = ("text2", "sentence2")
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,17 +21,19 @@ class TextExample:
     """One text and its class.
 
     Args:
-        text: str. The text as the corpus gives it.
+        text: str, the text as the corpus gives it; or a tuple of two.
         label: str. The name of its class.
         split: str. Name of the part it belongs to; empty where none is named.
     """
 
-    text: str
+    text: str | tuple
     label: str
     split: str
 
 
-def read_texts(path, split=None, text_column="", label_column=""):
+def read_texts(
+    path, split=None, text_column="", label_column="", pair_column=""
+):
     """Reads labelled texts from a table, lines of JSON or a folder.
 
     - `.tsv`, `.csv`, `.jsonl` (also as `.xz`), UTF-8, with named columns. A
@@ -46,9 +49,11 @@ def read_texts(path, split=None, text_column="", label_column=""):
         split: str; of a table with a column "split" the rows that have it,
             of a folder the part so named. None: everything.
         text_column: str; default: the first there is of "text", "sentence",
-            "content", "review".
+            "content", "review", "sentence1".
         label_column: str; default: of "label", "class", "category",
             "sentiment".
+        pair_column: str, of a second text; default: "text2" or "sentence2",
+            where there is one.
 
     Returns:
         list of `TextExample`, in the file's order.
@@ -64,7 +69,7 @@ def read_texts(path, split=None, text_column="", label_column=""):
     """
     path = Path(path)
     if path.is_dir():
-        return _read_folder(path, split, text_column, label_column)
+        return _read_folder(path, split, text_column, label_column, pair_column)
     if not path.is_file():
         raise ValueError(
             f"{path} is missing; expected a .tsv, .csv or .jsonl file (or "
@@ -83,15 +88,22 @@ def read_texts(path, split=None, text_column="", label_column=""):
     columns = list(rows[0][1])
     text = _column(path, columns, text_column, _TEXT_COLUMNS, "text")
     label = _column(path, columns, label_column, _LABEL_COLUMNS, "label")
+    texts = [text]
+    if pair_column or set(_PAIR_COLUMNS) & set(columns):
+        texts.append(_column(path, columns, pair_column, _PAIR_COLUMNS, "pair"))
     examples = []
     for line, row in rows:
-        if row.get(text) is None or row.get(label) is None:
+        names = (*texts, label)
+        lacking = [repr(name) for name in names if row.get(name) is None]
+        if lacking:
             raise ValueError(
-                f"{path}, line {line}: no {text!r} or no {label!r} in this "
+                f"{path}, line {line}: no {' and no '.join(lacking)} in this "
                 "row; complete it or leave it out."
             )
         part = str(row.get("split") or "")
-        examples.append(TextExample(str(row[text]), str(row[label]), part))
+        found = tuple(str(row[name]) for name in texts)
+        found = found if len(found) > 1 else found[0]
+        examples.append(TextExample(found, str(row[label]), part))
     if split is None:
         return examples
     kept = [example for example in examples if example.split == split]
@@ -183,12 +195,12 @@ def _column(path, columns, asked, usual, what):
     )
 
 
-def _read_folder(path, split, text_column, label_column):
+def _read_folder(path, split, *columns):
     if split is not None:
         for suffix in (".tsv", ".csv", ".jsonl"):
             file = path / f"{split}{suffix}"
             if file.is_file():
-                found = read_texts(file, None, text_column, label_column)
+                found = read_texts(file, None, *columns)
                 return [TextExample(e.text, e.label, split) for e in found]
         if not (path / split).is_dir():
             raise ValueError(

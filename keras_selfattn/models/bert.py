@@ -200,6 +200,32 @@ class BertEncoder(keras.Model):
         """Products with the tokens' vectors: `(B, T, D)` to `(B, T, V)`."""
         return self._token_embedding(hidden, reverse=True)
 
+    def attention_scores(self, inputs):
+        """Attention weights of every layer: floats `(B, N, T, T)`.
+
+        For `plots.plot_attention`. Queries at padding are in it, too.
+
+        Args:
+            inputs: as of a call; segments that are left out are zero.
+        """
+        token_ids, layer = inputs["token_ids"], self.get_layer
+        x = layer("token_embedding")(token_ids)
+        if self.num_segments:
+            kinds = ops.zeros_like(token_ids)
+            if self.num_segments > 1:
+                kinds = inputs.get("segment_ids", kinds)
+            x = x + layer("segment_embedding")(kinds)
+        x = layer("embedding_norm")(layer("positions")(x))
+        found = []
+        for i in range(self.num_layers):
+            x, scores = layer(f"block_{i}")(
+                x,
+                padding_mask=inputs["padding_mask"],
+                return_attention_scores=True,
+            )
+            found.append(scores)
+        return found
+
     def get_config(self):
         names = (
             "name vocabulary_size hidden_dim num_layers num_heads "

@@ -32,6 +32,10 @@ class TextTokenizer:
     `max_tokens`, `start` and `end` around it, ids. A text of which nothing is
     left is one unknown token.
 
+    Two texts that belong together, a tuple of two strs, are one row with an
+    `end` behind each; where they are too long, the longer one is cut first,
+    at its end.
+
     With `ngrams` there is a second row of ids a text: its n-grams, hashed (CRC
     32) into `num_buckets` ids from 1 on, each as often as it stands there.
 
@@ -166,16 +170,41 @@ class TextTokenizer:
         return len(self.vocabulary)
 
     def split_text(self, text):
-        """All tokens of a text, stop words left out, before it is cut."""
+        """All tokens of a text, stop words left out, before it is cut.
+
+        Of a pair those of both, with the mark `end` between them.
+        """
+        if isinstance(text, (tuple, list)):
+            return self._split_pair(text)
         tokens = self._splitter(clean_text(text, **self.cleaning))
         if self.stop_words:
             tokens = [t for t in tokens if t.lower() not in self.stop_words]
         return tokens
 
+    def _split_pair(self, texts):
+        if len(texts) != 2 or self.end is None:
+            raise ValueError(
+                f"Received {len(texts)} texts as one, by a tokenizer with end="
+                f"{self.end!r}; expected a pair of strs, and a tokenizer with "
+                "a token `end` to stand between them (--init gives one)."
+            )
+        first, second = map(self.split_text, texts)
+        return [*first, self.end, *second]
+
+    def _cut_pair(self, tokens):
+        place = tokens.index(self.end)
+        first, second = tokens[:place], tokens[place + 1 :]
+        room = max(self.room - 1, 0)
+        kept = max(room - len(second), room - room // 2)
+        first = first[: min(kept, len(first))]
+        return [*first, self.end, *second[: room - len(first)]]
+
     def cut(self, tokens):
         """The tokens that are kept, with `start` and `end` around them."""
         if len(tokens) > self.room:
-            if self.truncation == "start":
+            if self.end is not None and self.end in tokens:
+                tokens = self._cut_pair(tokens)
+            elif self.truncation == "start":
                 tokens = tokens[: self.room]
             else:
                 tail = self.room // 2
@@ -213,6 +242,8 @@ class TextTokenizer:
         found = {"token_ids": np.asarray(self.ids(tokens), "int32")}
         if self.ngrams is not None:
             if self.ngrams["unit"] == "characters":
+                if not isinstance(text, str):
+                    text = " ".join(text)
                 units = clean_text(text, **self.cleaning)
                 units = list(units[: 8 * self.max_tokens])
             else:

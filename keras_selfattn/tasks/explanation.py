@@ -9,6 +9,7 @@ import numpy as np
 from keras import ops
 
 from keras_selfattn.decoding.classification import Classification
+from keras_selfattn.tasks.foreign_encoder import segments
 
 
 @dataclass(frozen=True)
@@ -52,12 +53,13 @@ class Explanation:
         )
 
 
-def head_scores(encoder, token_ids):
+def head_scores(encoder, token_ids, end_id=None):
     """Attention weights of an encoder's layers for one text.
 
     Args:
         encoder: the model.
         token_ids: int32 `(T,)`.
+        end_id: int, the id of the mark that ends a text, or None.
 
     Returns:
         list of float32 `(N, T, T)`; empty where the encoder has none to give.
@@ -66,8 +68,11 @@ def head_scores(encoder, token_ids):
     if scores_of is None:
         return []
     ids = np.asarray(token_ids)[None]
+    inputs = {"token_ids": ids, "padding_mask": ids != 0}
+    if end_id is not None:
+        inputs["segment_ids"] = segments(ids, inputs["padding_mask"], end_id)
     try:
-        found = scores_of({"token_ids": ids, "padding_mask": ids != 0})
+        found = scores_of(inputs)
     except ValueError:  # an attention that never makes such weights
         return []
     return [ops.convert_to_numpy(scores)[0] for scores in found]

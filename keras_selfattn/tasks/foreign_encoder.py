@@ -2,10 +2,10 @@
 
 The rule: the encoder takes token ids alone, or a dict whose keys are its
 inputs' names, of which we know `token_ids`, `padding_mask` and `segment_ids`
-(all zero), in the types that it declares; it gives a tensor `(B, T, D)`, or a
-dict that holds one under `hidden` (ours), `sequence_output` (KerasHub) or
-`last_hidden_state`. So a KerasHub backbone works as it is, with a tokenizer
-that gives its ids and pads with 0.
+(zero, unless given), in the types that it declares; it gives a tensor `(B, T,
+D)`, or a dict that holds one under `hidden` (ours), `sequence_output`
+(KerasHub) or `last_hidden_state`. So a KerasHub backbone works as it is, with a
+tokenizer that gives its ids and pads with 0.
 
 Shapes: `B` batch, `T` tokens, `D` features.
 """
@@ -15,13 +15,28 @@ from keras import ops
 OUTPUTS = ("hidden", "sequence_output", "last_hidden_state")
 
 
-def encode(encoder, token_ids, padding_mask):
+def segments(token_ids, padding_mask, end_id):
+    """Which of two texts a token is of: int `(B, T)`, 1 behind the first end.
+
+    Args:
+        token_ids: int `(B, T)`.
+        padding_mask: bool `(B, T)`, True = real.
+        end_id: int, the id of the mark that ends a text.
+    """
+    ends = ops.cast(ops.equal(token_ids, end_id), "int32")
+    # Not a bool as an int: LiteRT's converter fails on where that is looked up.
+    behind = ops.minimum(ops.cumsum(ends, axis=1) - ends, 1)
+    return behind * ops.cast(padding_mask, "int32")
+
+
+def encode(encoder, token_ids, padding_mask, segment_ids=None):
     """Calls an encoder by the rule of this file.
 
     Args:
         encoder: Keras model.
         token_ids: int `(B, T)`.
         padding_mask: bool `(B, T)`, True = real.
+        segment_ids: int `(B, T)`; None: all zero.
 
     Returns:
         float `(B, T, D)`.
@@ -29,10 +44,12 @@ def encode(encoder, token_ids, padding_mask):
     Raises:
         ValueError: the encoder takes or gives something else.
     """
+    if segment_ids is None:
+        segment_ids = ops.zeros_like(token_ids)
     known = {
         "token_ids": lambda dtype: ops.cast(token_ids, dtype),
         "padding_mask": lambda dtype: ops.cast(padding_mask, dtype),
-        "segment_ids": lambda dtype: ops.cast(ops.zeros_like(token_ids), dtype),
+        "segment_ids": lambda dtype: ops.cast(segment_ids, dtype),
     }
     wanted = _input_types(encoder)
     if isinstance(wanted, str):

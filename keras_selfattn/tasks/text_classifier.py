@@ -24,7 +24,7 @@ from keras_selfattn.preprocessing.text_tokenizer import (
     pad_features,
 )
 from keras_selfattn.tasks.explanation import Explanation, head_scores
-from keras_selfattn.tasks.foreign_encoder import encode
+from keras_selfattn.tasks.foreign_encoder import encode, segments
 from keras_selfattn.tasks.task import Task, from_config, to_config
 
 POOLINGS = ("attention", "mean", "max")
@@ -39,6 +39,10 @@ class TextClassifier(Task):
     of the task: it is saved, exported and loaded with it. Where it makes
     n-grams, the sum of their embeddings over the root of their number stands
     beside the pooled vector; these embeddings begin at zero.
+
+    Where the tokenizer has a mark `end`, a text may be a tuple of two strs;
+    an encoder with segments is told what stands behind the first mark. See
+    `pretrained_classifier` for encoders that were trained before.
 
     Reference: attention pooling: Yang et al. 2016 (NAACL, N16-1174), section
     2.2; n-grams: Joulin et al. 2017 (arXiv:1607.01759), section 2.2.
@@ -133,7 +137,10 @@ class TextClassifier(Task):
         inputs = {"token_ids": token_ids}
         mask = ops.not_equal(token_ids, 0)  # (B, T)
         read = word_dropout_layer(token_ids) if word_dropout else token_ids
-        hidden = encode(encoder, read, mask)  # (B, T, D)
+        kinds = None
+        if tokenizer.end is not None:
+            kinds = segments(token_ids, mask, tokenizer.ids([tokenizer.end])[0])
+        hidden = encode(encoder, read, mask, kinds)  # (B, T, D)
         pooled, weights = [], None
         for kind, pool in pools.items():
             if kind == "attention":
@@ -251,6 +258,18 @@ class TextClassifier(Task):
         rows = [self.tokenizer.features(text) for text in texts]
         return self._log_probabilities(rows, batch_size, progress)
 
+    def _widths(self, rows):
+        """Lengths that rows are padded to; no more than there are places."""
+        widths = {
+            name: -(-max(len(row[name]) for row in rows) // WIDTH_MULTIPLE)
+            * WIDTH_MULTIPLE
+            for name in rows[0]
+        }
+        widths["token_ids"] = min(
+            widths["token_ids"], self.tokenizer.max_tokens
+        )
+        return widths
+
     def _log_probabilities(self, rows, batch_size, progress=None):
         order = sorted(
             range(len(rows)), key=lambda i: len(rows[i]["token_ids"])
@@ -259,11 +278,7 @@ class TextClassifier(Task):
         for start in range(0, len(order), batch_size):
             places = order[start : start + batch_size]
             batch = [rows[i] for i in places]
-            widths = {
-                name: -(-max(len(row[name]) for row in batch) // WIDTH_MULTIPLE)
-                * WIDTH_MULTIPLE
-                for name in batch[0]
-            }
+            widths = self._widths(batch)
             logits = self.predict_on_batch(pad_features(batch, widths))
             logits = np.asarray(logits, "float64")
             logits -= logits.max(axis=-1, keepdims=True)
@@ -280,7 +295,7 @@ class TextClassifier(Task):
         known word still gets a label, and `known_tokens` 0.
 
         Args:
-            texts: str, or list of str.
+            texts: str, or list of str; a tuple of two strs is one text.
             batch_size: int, texts at once; they are batched by length.
             progress: called with (texts done, texts in all), or None.
 
@@ -291,7 +306,7 @@ class TextClassifier(Task):
         Raises:
             ValueError: for what is no text.
         """
-        single = isinstance(texts, str)
+        single = isinstance(texts, (str, tuple))
         texts = [texts] if single else list(texts)
         tokens = [self.tokenizer.split_text(text) for text in texts]
         rows = [
@@ -322,11 +337,16 @@ class TextClassifier(Task):
             )
         found = self.classify(text)
         features = self.tokenizer.features(text)
+        end = self.tokenizer.end
         explanation = Explanation(
             found,
             self.tokenizer.tokens(text),
             self.reference_outputs(features)["attention_weights"],
-            head_scores(self.encoder, features["token_ids"]),
+            head_scores(
+                self.encoder,
+                features["token_ids"],
+                None if end is None else self.tokenizer.ids([end])[0],
+            ),
         )
         if path is not None:
             explanation.save(path)
@@ -365,9 +385,8 @@ class TextClassifier(Task):
         outputs = {"log_probabilities": scores}
         if self.has_attention:
             length = len(inputs["token_ids"])
-            widths = {n: max(len(x), WIDTH_MULTIPLE) for n, x in inputs.items()}
             found = self._detailed.predict_on_batch(
-                pad_features([inputs], widths)
+                pad_features([inputs], self._widths([inputs]))
             )
             weights = np.asarray(found["attention_weights"][0])
             outputs["attention_weights"] = weights[:length]

@@ -140,3 +140,22 @@ def test_a_class_smaller_than_the_parts_is_named():
     examples = [TextExample("", label, "") for label in "aaaaab"]
     with pytest.raises(ValueError, match="Class 'b' has 1 examples, fewer"):
         split_by_class(examples, 2)
+
+
+def test_a_second_text_makes_pairs(tmp_path):
+    path = tmp_path / "pairs.tsv"
+    path.write_text("label\ttext\ttext2\tother\n1\ta\tb\tc\n", "utf-8")
+    assert read_texts(path)[0].text == ("a", "b")
+    assert read_texts(path, pair_column="other")[0].text == ("a", "c")
+    with pytest.raises(ValueError, match="no pair column 'third'.*--pair-col"):
+        read_texts(path, pair_column="third")
+    lines = tmp_path / "pairs.jsonl"
+    lines.write_text('{"label": 1, "sentence1": "a"}\n', "utf-8")
+    assert read_texts(lines)[0].text == "a"
+    lines.write_text(
+        '{"label": 1, "sentence1": "a", "sentence2": "b"}\n'
+        '{"label": 1, "sentence1": "a"}\n',
+        "utf-8",
+    )
+    with pytest.raises(ValueError, match="line 2: no 'sentence2' in this row"):
+        read_texts(lines)

@@ -154,3 +154,26 @@ def test_what_cannot_be_is_refused():
     assert encoder.room == 6
     with pytest.raises(ValueError, match="=9 less first=3 are learned"):
         outputs(encoder)
+
+
+def test_attention_scores_are_those_of_the_call():
+    encoder = model(num_segments=2)
+    inputs = {"token_ids": IDS, "padding_mask": MASK, "segment_ids": SEGMENTS}
+    found = [to_numpy(scores) for scores in encoder.attention_scores(inputs)]
+    assert [scores.shape for scores in found] == [(2, 2, 7, 7)] * 2
+    for scores in found:
+        np.testing.assert_allclose(scores.sum(-1), 1, rtol=1e-5)
+        assert not scores[1, :, :, 4:].any()
+    block = encoder.get_layer("block_0")
+    x = encoder.get_layer("token_embedding")(IDS)
+    x = x + encoder.get_layer("segment_embedding")(SEGMENTS)
+    x = encoder.get_layer("embedding_norm")(encoder.get_layer("positions")(x))
+    x, first = block(x, padding_mask=MASK, return_attention_scores=True)
+    np.testing.assert_allclose(found[0], to_numpy(first), atol=1e-6)
+    x = encoder.get_layer("block_1")(x, padding_mask=MASK)
+    np.testing.assert_allclose(
+        to_numpy(x) * MASK[..., None], outputs(encoder)["hidden"], atol=1e-5
+    )
+    del inputs["segment_ids"]
+    flat = to_numpy(encoder.attention_scores(inputs)[0])
+    assert np.abs(flat - found[0]).max() > 1e-3

@@ -204,3 +204,26 @@ def test_a_missing_package_is_named(monkeypatch):
     monkeypatch.setitem(sys.modules, "stopwordsiso", None)
     with pytest.raises(ImportError, match="pip install"):
         load_stop_words("en")
+
+
+def test_a_pair_is_one_row_and_the_longer_text_is_cut():
+    words = [PADDING, UNKNOWN, "a", "b", "<end>"]
+    tokenizer = TextTokenizer(words, max_tokens=7, end="<end>")
+    assert tokenizer.tokens(("a", "b b")) == ["a", "<end>", "b", "b", "<end>"]
+    assert tokenizer.features(("a b", ""))["token_ids"].tolist() == [2, 3, 4, 4]
+    for pair, counts in (
+        (("a " * 9, "b"), (4, 1)),
+        (("a", "b " * 9), (1, 4)),
+        (("a " * 9, "b " * 9), (3, 2)),
+    ):
+        first, second = counts
+        expected = ["a"] * first + ["<end>"] + ["b"] * second + ["<end>"]
+        assert tokenizer.tokens(pair) == expected
+    letters = TextTokenizer(
+        words, end="<end>", ngrams={"orders": [1], "unit": "characters"}
+    )
+    assert len(letters.features(("ab", "c"))["ngram_ids"]) == len("ab c")
+    with pytest.raises(ValueError, match=r"2 texts as one.*end=None"):
+        TextTokenizer(words).tokens(("a", "b"))
+    with pytest.raises(ValueError, match="Received 3 texts as one"):
+        tokenizer.encode(("a", "b", "c"))

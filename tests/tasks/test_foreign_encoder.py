@@ -4,7 +4,7 @@ import pytest
 from keras import ops
 
 from keras_selfattn.preprocessing.text_tokenizer import TextTokenizer
-from keras_selfattn.tasks.foreign_encoder import encode
+from keras_selfattn.tasks.foreign_encoder import encode, segments
 from keras_selfattn.tasks.task import from_config, to_config
 from keras_selfattn.tasks.text_classifier import TextClassifier
 from tests.arrays import to_numpy
@@ -37,6 +37,20 @@ def test_inputs_are_given_by_name_in_their_types():
     plain = keras.Sequential([keras.layers.Embedding(6, 4)])
     plain.build((None, None))
     assert encode(plain, IDS, IDS != 0).shape == (1, 3, 4)
+
+
+def test_segments_change_behind_the_first_end_and_end_with_the_text():
+    ids = np.array([[2, 3, 5, 2, 5, 5, 0], [2, 5, 0, 0, 0, 0, 0]], "int32")
+    found = to_numpy(segments(ids, ids != 0, end_id=5))
+    expected = [[0, 0, 0, 1, 1, 1, 0], [0] * 7]
+    np.testing.assert_array_equal(found, expected)
+    encoder = backbone()
+    given, none = (
+        to_numpy(encode(encoder, ids, ids != 0, kinds))
+        for kinds in (found, None)
+    )
+    changed = (given != none).any(-1)
+    np.testing.assert_array_equal(changed, np.array(expected) > 0)
 
 
 def test_what_does_not_follow_the_rule_is_refused():

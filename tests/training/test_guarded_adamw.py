@@ -88,3 +88,61 @@ def test_its_config_brings_it_back():
     assert type(optimizer) is GuardedAdamW
     assert optimizer.global_clipnorm == 1.0
     assert optimizer.beta_2 == 0.98
+
+
+def test_a_scale_is_a_learning_rate_of_its_own():
+    """Also with weight decay, and counted in momenta that are as ever."""
+    ones = [np.ones((2, 2), "float32"), np.arange(2, dtype="float32")]
+    ends = {}
+    for rate in (0.01, 0.0025, None):
+        variables = [
+            keras.Variable(np.full_like(one, 3), name=name)
+            for one, name in zip(ones, ("low", "high"))
+        ]
+        scales = {"low": 0.25} if rate is None else {}
+        optimizer = GuardedAdamW(rate or 0.01, scales, weight_decay=0.1)
+        for factor in (1.0, -0.5, 2.0):
+            gradients = [keras.ops.convert_to_tensor(factor * g) for g in ones]
+            optimizer.apply(gradients, variables)
+        ends[rate] = [keras.ops.convert_to_numpy(v.value) for v in variables]
+    for ours, expected in zip(ends[None], (ends[0.0025][0], ends[0.01][1])):
+        np.testing.assert_allclose(ours, expected, rtol=1e-6)
+    assert np.abs(ends[0.01][0] - ends[0.0025][0]).max() > 1e-3
+
+
+def test_accumulated_steps_equal_one_big_batch():
+    """Clipped, decayed and scaled alike, over one `fit` and the next."""
+    ends = []
+    for size, steps in ((8, None), (2, 4)):
+        model = build("adamw")  # of which the paths are known
+        scales = {model.layers[0].kernel.path: 0.5}
+        optimizer = GuardedAdamW(
+            **arguments(),
+            learning_rate_scales=scales,
+            gradient_accumulation_steps=steps,
+        )
+        model.compile(optimizer, loss="mse")
+        # The second big batch is begun in one `fit` and ended in another.
+        cuts = (0, 8, 16) if steps is None else (0, 8, 12, 16)
+        for start, stop in zip(cuts, cuts[1:]):
+            model.fit(
+                X[start:stop],
+                Y[start:stop],
+                batch_size=size,
+                shuffle=False,
+                verbose=0,
+            )
+        assert int(optimizer.iterations) == 2
+        ends.append(model.get_weights())
+    first = build("adamw").get_weights()
+    for big, small, start in zip(*ends, first, strict=True):
+        np.testing.assert_allclose(small, big, rtol=1e-5, atol=1e-6)
+        assert np.abs(big - start).max() > 1e-3
+
+
+def test_a_scale_of_nothing_is_refused():
+    variable = keras.Variable(np.ones(2, "float32"), name="there")
+    with pytest.raises(ValueError, match="names gone; no variable"):
+        GuardedAdamW(1.0, {"gone": 0.5}).build([variable])
+    with pytest.raises(ValueError, match=r"must be >= 0; got \{'there': -1\}"):
+        GuardedAdamW(1.0, {"there": -1})
