@@ -10,6 +10,12 @@ training texts is kept for it. `--folds 10` is stratified cross-validation,
 run can be killed at any moment: the same command goes on from the last
 checkpoint to the same losses. `--smoke` is two steps on generated texts.
 
+`--init FOLDER` (or `hf://owner/name`) begins with the encoder and tokenizer of
+a BERT, DistilBERT or MiniLM, or of what `train/masked_lm.py` trained; then a
+table may have a second text (`text2`, `sentence2`, or `--pair-column`).
+`--lora-rank` trains adapters instead of the encoder, `--freeze` leaves out
+what a pattern is found in, `--layer-decay` lets lower layers learn less.
+
 In --out stand `report_dev.json` (and `report_test.json` with --test, which is
 measured once, at the end), with pictures of the confusions and curves, the
 surest errors as lines of JSON, and the folder `preset`. The exact command of
@@ -30,7 +36,7 @@ from text_classification_model import (
     start_from_linear,
 )
 from text_classification_sets import read_sets, share_out, write_sentences
-from training_run import load_mean, option, say, start, train_epochs
+from training_run import adapt, load_mean, option, say, start, train_epochs
 
 SMOKE = {
     "hidden_dim": 16,
@@ -71,8 +77,11 @@ def train_one(args, folder, train, dev):
         count_steps,
         epoch_file,
     )
+    from keras_selfattn.training.lora import merge_lora, save_adapters
 
     keras.utils.set_random_seed(args.seed)
+    if args.mixed_precision:
+        keras.mixed_precision.set_global_policy("mixed_bfloat16")
     folder.mkdir(parents=True, exist_ok=True)
     labels = sorted({example.label for example in train})
     if len(labels) < 2:
@@ -100,6 +109,7 @@ def train_one(args, folder, train, dev):
         f"steps, {classifier.count_params():,} parameters, "
         f"{keras.backend.backend()}."
     )
+    adapt(args, classifier, classifier.encoder)
     compile_classifier(args, classifier, total_steps)
     fit_options = {}
     if args.class_weights:
@@ -138,6 +148,9 @@ def train_one(args, folder, train, dev):
         )
         if best["dev_accuracy"] > mean_accuracy:
             load_weight_file(classifier, epoch_file(folder, best["epoch"]))
+    if args.lora_rank:
+        save_adapters(classifier, folder / "adapters.safetensors")
+        classifier = merge_lora(classifier)
     return classifier
 
 
@@ -284,6 +297,7 @@ def main(
     test: Annotated[list[str], option("measured once, at the end")] = (),
     text_column: Annotated[str, option("default: text, sentence, ...")] = "",
     label_column: Annotated[str, option("default: label, class, ...")] = "",
+    pair_column: Annotated[str, option("of a second text")] = "",
     dev_share: Annotated[float, option("of train, without --dev")] = 0.1,
     folds: Annotated[int, option("stratified cross-validation")] = 0,
     folds_by_split: Annotated[bool, option("column split says")] = False,
@@ -329,17 +343,32 @@ def main(
     embedding_dropout: float = 0.3,
     head_dropout: float = 0.5,
     word_dropout: float = 0.1,
-    init: Annotated[str, option("a weight file to begin with")] = "",
+    init: Annotated[
+        str, option("a checkpoint's folder, hf://owner/name, or a weight file")
+    ] = "",
+    freeze: Annotated[
+        list[str], option("pattern of paths not trained; repeatable")
+    ] = (),
+    lora_rank: Annotated[int, option("of adapters; 0: none")] = 0,
+    lora_alpha: Annotated[float, option("0: the rank")] = 0.0,
+    lora_targets: Annotated[
+        list[str], option("pattern of Dense layers; default: query, value")
+    ] = (),
+    layer_decay: Annotated[
+        float, option("of the learning rate, a layer down")
+    ] = 1.0,
     epochs: int = 10,
     patience: Annotated[int, option("epochs without gain; 0: all")] = 3,
     average: Annotated[int, option("last epochs averaged")] = 3,
     batch_size: int = 32,
+    accumulate: Annotated[int, option("batches of one step")] = 1,
     learning_rate: Annotated[float, option("highest")] = 1e-3,
     warmup: Annotated[float, option("share of the steps")] = 0.06,
     weight_decay: float = 0.05,
     clip_norm: float = 1.0,
     label_smoothing: float = 0.1,
     class_weights: Annotated[bool, option("classes count alike")] = False,
+    mixed_precision: Annotated[bool, option("bfloat16 products")] = False,
     checkpoint_every: Annotated[int, option("steps")] = 200,
     max_steps: Annotated[int, option("of each epoch; 0: all")] = 0,
     seed: int = 0,

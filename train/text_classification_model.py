@@ -3,8 +3,10 @@
 Shapes: `C` classes, `D` pooled features.
 """
 
+from pathlib import Path
+
 import numpy as np
-from training_run import say
+from training_run import fine_tuning_options, say
 
 ARCHITECTURES = ("attention", "cnn", "rnn")
 
@@ -84,8 +86,42 @@ def build_encoder(args, vocabulary_size, fixed_dim=None):
     )
 
 
+def is_pretrained(init):
+    """Whether `--init` names a whole model, not a weight file of this one."""
+    return init.startswith("hf://") or Path(init).is_dir()
+
+
+def build_pretrained(args, labels):
+    """A classifier on the encoder that `--init` names."""
+    from keras_selfattn import zoo
+    from keras_selfattn.tasks.pretrained_classifier import pretrained_classifier
+
+    if args.ngrams or args.word_vectors:
+        raise ValueError(
+            "--ngrams and --word-vectors are for encoders trained from "
+            f"nothing; leave them out beside --init {args.init}."
+        )
+    task = zoo.load(args.init)
+    room = getattr(task, "encoder", None) and task.encoder.room
+    say(f"The encoder and its tokenizer are those of {args.init}.")
+    return pretrained_classifier(
+        task,
+        labels,
+        max_tokens=min(args.max_tokens, room or args.max_tokens),
+        encoder_dropout=args.dropout,
+        html=args.html,
+        truncation=args.truncation,
+        pooling=args.pooling.split(","),
+        dropout=args.head_dropout,
+        word_dropout=args.word_dropout,
+        seed=args.seed,
+    )
+
+
 def build_classifier(args, labels, texts):
     """The model of the arguments, with its first weights."""
+    if args.init and is_pretrained(args.init):
+        return build_pretrained(args, labels)
     from keras_selfattn.preprocessing.word_vectors import read_word_vectors
     from keras_selfattn.tasks import TextClassifier
     from keras_selfattn.tasks.task import load_weight_file
@@ -169,7 +205,14 @@ def class_weights(class_ids, num_classes):
 
 
 def compile_classifier(args, classifier, total_steps):
-    """AdamW under a warmed-up cosine; no decay on biases and norms."""
+    """AdamW under a warmed-up cosine; no decay on biases and norms.
+
+    Args:
+        args: the run's arguments.
+        classifier: task.
+        total_steps: int, batches of all epochs: what schedules count, also
+            where a step is several batches.
+    """
     from keras_selfattn.training.guarded_adamw import GuardedAdamW
     from keras_selfattn.training.schedules import WarmupCosine
 
@@ -182,6 +225,7 @@ def compile_classifier(args, classifier, total_steps):
         weight_decay=args.weight_decay,
         beta_2=0.98,
         global_clipnorm=args.clip_norm,
+        **fine_tuning_options(args, classifier),
     )
     optimizer.exclude_from_weight_decay(var_names=["bias", "gamma", "beta"])
     classifier.compile(optimizer, label_smoothing=args.label_smoothing)

@@ -14,7 +14,9 @@ def read_sets(args, entries):
         path, _, split = entry.rpartition(":")
         if Path(entry).exists() or not path:
             path, split = entry, None
-        found += read_texts(path, split, args.text_column, args.label_column)
+        found += read_texts(
+            path, split, args.text_column, args.label_column, args.pair_column
+        )
     return found
 
 

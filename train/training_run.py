@@ -1,12 +1,15 @@
 """How the training scripts start, train their epochs, and end.
 
-Shared by `asr.py`, `causal_lm.py`, `hybrid_asr.py`, `text_classification.py`
-and `translation.py`. The backend is chosen in `start`, so nothing above a
-function imports Keras.
+Shared by `asr.py`, `causal_lm.py`, `hybrid_asr.py`, `masked_lm.py`,
+`text_classification.py` and `translation.py`; here is also what they do to
+fine-tune. The backend is chosen in `start`, so nothing above a function imports
+Keras.
 """
 
 import json
+import math
 import os
+import re
 import sys
 from types import SimpleNamespace
 
@@ -47,6 +50,57 @@ def prepare(args):
     if args.mixed_precision:
         keras.mixed_precision.set_global_policy("mixed_bfloat16")
     args.out.mkdir(parents=True, exist_ok=True)
+
+
+def adapt(args, model, encoder=None):
+    """Freezes and adapts a model as the arguments say, before `compile`.
+
+    Args:
+        args: has `freeze`, `lora_rank`, `lora_alpha` and `lora_targets`.
+        model: task.
+        encoder: the layer of the model that adapters are for; what is
+            outside of it is trained whole.
+    """
+    from keras_selfattn.training.fine_tuning import freeze
+    from keras_selfattn.training.lora import QUERY_AND_VALUE, add_lora
+
+    whole = model.count_params()
+    if args.lora_rank:
+        if args.freeze:
+            raise ValueError(
+                "--lora-rank freezes the encoder by itself; leave out --freeze."
+            )
+        paths = add_lora(
+            model,
+            args.lora_rank,
+            args.lora_alpha or None,
+            args.lora_targets or QUERY_AND_VALUE,
+            [
+                f"^{re.escape(layer.name)}/"
+                for layer in model.layers
+                if layer is not encoder and layer.trainable_variables
+            ],
+            seed=args.seed,
+        )
+        say(f"Adapters of rank {args.lora_rank} in {len(paths)} layers.")
+    elif args.freeze:
+        freeze(model, args.freeze)
+    if args.lora_rank or args.freeze:
+        trained = sum(math.prod(v.shape) for v in model.trainable_variables)
+        say(f"{trained:,} of {whole:,} parameters are trained.")
+
+
+def fine_tuning_options(args, model):
+    """Options of GuardedAdamW for `--accumulate` and `--layer-decay`."""
+    from keras_selfattn.training.fine_tuning import layer_scales
+
+    options = {}
+    if args.accumulate > 1:
+        options["gradient_accumulation_steps"] = args.accumulate
+    if getattr(args, "layer_decay", 1.0) != 1.0:
+        scales = layer_scales(model, args.layer_decay)
+        options["learning_rate_scales"] = scales
+    return options
 
 
 def train_epochs(

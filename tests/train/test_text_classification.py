@@ -12,6 +12,7 @@ import keras
 import numpy as np
 import pytest
 
+from keras_selfattn import zoo
 from keras_selfattn.tasks.task import Task
 from keras_selfattn.training.callbacks import StepLog, read_rows
 
@@ -140,6 +141,85 @@ def test_a_linear_start_already_knows(script, table, tmp_path, load_script):
                 dataset,
                 1.0,
             )
+
+
+@pytest.fixture
+def pairs(tmp_path):
+    """A table of pairs of texts: do they name the same animal?"""
+    rows = ["label\ttext\ttext2"]
+    for i in range(16):
+        one, other = ("cat", "dog")[i // 2 % 2], ("cat", "dog")[i % 2]
+        label = "same" if one == other else "other"
+        rows.append(f"{label}\tthe {one} sat\ta {other} ran , {'on ' * i}")
+    (tmp_path / "pairs.tsv").write_text("\n".join(rows) + "\n")
+    return tmp_path / "pairs.tsv"
+
+
+FINE_TUNING = {
+    "ngrams": "",
+    "init": "tests/golden/checkpoints/bert",
+    "pooling": "attention",
+    "max_tokens": 400,
+    "epochs": 1,
+    "average": 1,
+    "batch_size": 2,
+    "accumulate": 3,
+    "layer_decay": 0.5,
+    "dev_share": 0.25,
+}
+
+
+def test_adapters_are_trained_on_pairs_from_a_checkpoint(
+    script, pairs, tmp_path, repository, monkeypatch, capsys
+):
+    monkeypatch.chdir(repository)
+    out = tmp_path / "run"
+    script.run(
+        arguments(script, pairs, out, **FINE_TUNING, lora_rank=2, lora_alpha=4)
+    )
+    assert "Adapters of rank 2 in 4 layers." in capsys.readouterr().err
+    assert len(steps(out)) == 6
+    with np.load(out / "checkpoint.npz") as kept:  # three batches a step
+        (name,) = [key for key in kept if "iteration" in key]
+        assert int(kept[name]) == 6 and any("accumul" in key for key in kept)
+    task = Task.from_preset_folder(out / "preset")
+    assert task.tokenizer.max_tokens == 22  # places of the encoder
+    assert task.classify(("the cat sat", "a cat")).label in ("same", "other")
+    assert (out / "adapters.safetensors").is_file()
+    errors = (out / "errors_dev.jsonl").read_text().splitlines()
+    assert all(len(json.loads(line)["text"]) == 2 for line in errors)
+    # Beside the adapters, the encoder is the checkpoint's.
+    theirs = zoo.load(repository / FINE_TUNING["init"]).encoder
+    same = {}
+    for ours, their in zip(
+        task.encoder.get_layer("block_1").weights,
+        theirs.get_layer("block_1").weights,
+        strict=True,
+    ):
+        one, other = map(keras.ops.convert_to_numpy, (ours.value, their.value))
+        same[ours.path] = np.allclose(one, other, atol=1e-3)
+    unlike = {path for path, equal in same.items() if not equal}
+    assert unlike == {
+        f"block_1/attention/{n}/kernel" for n in ("query", "value")
+    }
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"freeze": ["block_9/"]}, "'block_9/' in its path; there are"),
+        ({"freeze": ["block_0/"], "lora_rank": 2}, "leave out --freeze"),
+        ({"ngrams": "1,2"}, "leave them out beside --init"),
+        ({"init": ""}, "a tokenizer with a token `end`"),
+    ],
+)
+def test_wrong_fine_tuning_is_named(
+    script, pairs, tmp_path, repository, monkeypatch, options, message
+):
+    monkeypatch.chdir(repository)
+    args = arguments(script, pairs, tmp_path / "run", **FINE_TUNING | options)
+    with pytest.raises(ValueError, match=message):
+        script.run(args)
 
 
 def test_cross_validation_measures_every_example_once(
