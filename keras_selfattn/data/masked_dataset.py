@@ -24,7 +24,7 @@ class MaskedDataset(keras.utils.PyDataset):
     with `shuffle=False`.
 
     Args:
-        texts: iterable of str.
+        texts: iterable of str, or of ids as the tokenizer's `encode` gives.
         tokenizer: SubwordTokenizer with a mask.
         batch_size: int, texts of a batch (default 32); or
         batch_tokens: int, rows times padded length is at most this.
@@ -59,7 +59,10 @@ class MaskedDataset(keras.utils.PyDataset):
         whole_words=False,
     ):
         super().__init__()
-        self._rows = [tokenizer.encode(text) for text in texts]
+        self._rows = [
+            tokenizer.encode(text) if isinstance(text, str) else text
+            for text in texts
+        ]
         if not self._rows:
             raise ValueError("There is no text to make batches of.")
         if batch_size is None and batch_tokens is None:
@@ -93,6 +96,11 @@ class MaskedDataset(keras.utils.PyDataset):
             )
         self.epoch, self._first = epoch, first_batch
         self._batches = batches[first_batch:]
+
+    @property
+    def num_tokens(self):
+        """Tokens of all texts, marks included."""
+        return sum(map(len, self._rows))
 
     def __len__(self):
         return len(self._batches)

@@ -137,6 +137,15 @@ class SubwordTokenizer:
         ids = [self._ids[token] for token in self.tokens(text)[:room]]
         return [*before, *ids, *after]
 
+    def encode_parts(self, text):
+        """Ids of the whole of a text: as many rows as it takes, each marked."""
+        ids = [self._ids[token] for token in self.tokens(text)]
+        before = [] if self.start is None else [self._ids[self.start]]
+        after = [] if self.end is None else [self._ids[self.end]]
+        room = self.max_tokens - len(before) - len(after)
+        cuts = range(0, len(ids), room)
+        return [[*before, *ids[i : i + room], *after] for i in cuts]
+
     def decode(self, ids):
         """The text of ids; of the marks only the mask is kept."""
         marks = set(self.special_ids) - {self.mask_id}

@@ -12,15 +12,20 @@ def train_wordpiece(
     specials=("<padding>", "<unknown>"),
     cleaning=None,
     min_count=2,
+    by="likelihood",
+    words_of=None,
 ):
-    """The vocabulary for a TextTokenizer that splits by "wordpiece".
+    """The vocabulary for a tokenizer that splits by "wordpiece" or "bert".
 
     Begins with the characters (inner ones marked `##`) and joins, again and
     again, the two neighbours whose joint count is the largest beside the
     product of their counts; that is what makes the texts likelier by most.
+    With `by="count"` it is the two that stand together most often, which
+    makes longer pieces of frequent words.
 
     Reference: Schuster and Nakajima 2012 (ICASSP, Japanese and Korean voice
-    search), section 3. Of equals the first in order is joined, so the result
+    search), section 3; counts: Sennrich et al. 2016 (arXiv:1508.07909),
+    section 3.2. Of equals the first in order is joined, so the result
     depends on the texts alone.
 
     Args:
@@ -29,13 +34,17 @@ def train_wordpiece(
         specials: strs that stand first; padding first of all.
         cleaning: dict of options of `clean_text`; the same as the tokenizer's.
         min_count: int, pieces that stand more rarely in a row are not joined.
+        by: "likelihood" or "count".
+        words_of: function of a text that gives its words; None: those of
+            "wordpiece" after `clean_text`. `bert_words` for "bert".
 
     Returns:
         list of str; shorter than `vocabulary_size` where nothing is left to
         join.
 
     Raises:
-        ValueError: the size does not even hold the characters.
+        ValueError: the size does not even hold the characters; an unknown
+            `by`.
 
     Example:
     ```python
@@ -43,10 +52,17 @@ def train_wordpiece(
     tokenizer = TextTokenizer(vocabulary, "wordpiece", cleaning={"lower": True})
     ```
     """
-    split = make_splitter("characters")
+    if by not in ("likelihood", "count"):
+        raise ValueError(f"by={by!r}; expected 'likelihood' or 'count'.")
+    if words_of is None:
+        split = make_splitter("characters")
+
+        def words_of(text):
+            return split(clean_text(text, **(cleaning or {})))
+
     counts = Counter()
     for text in texts:
-        counts.update(split(clean_text(text, **(cleaning or {}))))
+        counts.update(words_of(text))
     words = [
         [word[0], *(CONTINUED + letter for letter in word[1:])]
         for word in counts
@@ -69,7 +85,7 @@ def train_wordpiece(
             places[pair].add(i)
     known = set(vocabulary)
     while len(vocabulary) < vocabulary_size:
-        best = _best(pairs, pieces, min_count)
+        best = _best(pairs, pieces if by == "likelihood" else None, min_count)
         if best is None:
             break
         joined = best[0] + best[1].removeprefix(CONTINUED)
@@ -100,7 +116,9 @@ def _best(pairs, pieces, min_count):
     for pair, count in pairs.items():
         if count < min_count:
             continue
-        score = count / (pieces[pair[0]] * pieces[pair[1]])
+        score = count
+        if pieces is not None:
+            score = count / (pieces[pair[0]] * pieces[pair[1]])
         if score > best_score or (score == best_score and pair < best):
             best, best_score = pair, score
     return best

@@ -104,3 +104,15 @@ def test_wrong_arguments_are_refused(change, message):
         SubwordTokenizer(**{"vocabulary": VOCABULARY, **change})
     with pytest.raises(ValueError, match="received bytes"):
         bert().encode(b"a")
+
+
+def test_a_long_text_becomes_several_rows():
+    words = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "a", "b"]
+    tokenizer = SubwordTokenizer(words, max_tokens=4)
+    assert tokenizer.encode_parts("a b b a a") == [
+        [2, 5, 6, 3],
+        [2, 6, 5, 3],
+        [2, 5, 3],
+    ]
+    assert tokenizer.encode_parts("a") == [tokenizer.encode("a")]
+    assert tokenizer.encode_parts("") == []

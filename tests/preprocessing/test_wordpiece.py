@@ -1,5 +1,6 @@
 import pytest
 
+from keras_selfattn.preprocessing.bert_words import bert_words
 from keras_selfattn.preprocessing.text_tokenizer import TextTokenizer
 from keras_selfattn.preprocessing.wordpiece import train_wordpiece
 
@@ -41,3 +42,12 @@ def test_a_tokenizer_takes_them():
 def test_a_size_below_the_characters_is_refused():
     with pytest.raises(ValueError, match="does not hold the"):
         train_wordpiece(TEXTS, 5)
+
+
+def test_by_count_the_most_frequent_neighbours_are_joined_first():
+    texts = ["ab ab ab abd xy xy?"]
+    found = train_wordpiece(texts, 10, by="count", words_of=bert_words)
+    assert found[2:] == ["##b", "##d", "##y", "?", "a", "x", "ab", "xy"]
+    assert train_wordpiece(texts, 9, words_of=bert_words)[-1] == "xy"
+    with pytest.raises(ValueError, match="by='size'; expected"):
+        train_wordpiece(texts, 9, by="size")
