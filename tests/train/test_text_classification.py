@@ -61,11 +61,13 @@ def steps(out):
 def test_an_interrupted_run_goes_on_to_the_same_losses(
     script, table, tmp_path, monkeypatch
 ):
-    script.run(arguments(script, table, tmp_path / "whole"))
+    # Stopped within the three batches of a step, too.
+    options = {"accumulate": 3, "layer_decay": 0.5}
+    script.run(arguments(script, table, tmp_path / "whole", **options))
     expected = steps(tmp_path / "whole")
     assert len({row["loss"] for row in expected}) == len(expected) > 8
 
-    args = arguments(script, table, tmp_path / "stopped")
+    args = arguments(script, table, tmp_path / "stopped", **options)
     write_row = StepLog.on_train_batch_end
 
     def stop(log, batch, logs=None):
