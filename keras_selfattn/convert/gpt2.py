@@ -11,10 +11,11 @@ from keras_selfattn.convert.safetensors_files import read_tensors
 from keras_selfattn.convert.tensor_table import (
     Row,
     dense,
+    fill,
     give,
     norm,
     rows_of,
-    take,
+    weights_of,
 )
 
 _PARTS = ("query", "key", "value")
@@ -115,24 +116,13 @@ def load_gpt2(folder):
         },
         name="transformer",
     )
-    arrays = take(
-        rows_of(TABLE, sizes["num_layers"]),
-        tensors,
-        {variable.path: variable.shape for variable in model.weights},
-        IGNORED,
-        folder,
-    )
-    for variable in model.weights:
-        variable.assign(arrays[variable.path])
+    fill(model, rows_of(TABLE, sizes["num_layers"]), tensors, IGNORED, folder)
     return model
 
 
 def gpt2_tensors(model):
     """A CausalTransformer's weights by GPT-2's names: dict of arrays."""
-    from keras import ops
-
-    arrays = {v.path: ops.convert_to_numpy(v.value) for v in model.weights}
-    found = give(rows_of(TABLE, model.num_layers), arrays)
+    found = give(rows_of(TABLE, model.num_layers), weights_of(model))
     return {
         name if name == "lm_head.weight" else PREFIX + name: array
         for name, array in found.items()

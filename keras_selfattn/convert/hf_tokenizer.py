@@ -106,6 +106,17 @@ def read_tokenizer(folder, kind, max_tokens):
     return SubwordTokenizer(_vocabulary(folder, ids, whole), split, **given)
 
 
+def check_vocabulary(folder, tokenizer, size):
+    """A ValueError where config.json says another size than the tokenizer."""
+    if tokenizer.vocabulary_size != size:
+        raise ValueError(
+            f"The tokenizer in {folder} has {tokenizer.vocabulary_size} "
+            f"tokens, config.json says vocab_size={size}; take both from one "
+            "model. (Where the model has more than the tokenizer, fill the "
+            "vocabulary up with names such as [unused1].)"
+        )
+
+
 def _bert_split(options, normalizer):
     def chosen(ours, theirs, default):
         return options.get(ours, normalizer.get(theirs, default))

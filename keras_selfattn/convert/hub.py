@@ -8,12 +8,18 @@ _NAME = re.compile(r"[\w.-]+/[\w.-]+")
 # What is fetched: never a pickle, never another framework's weights.
 FILES = (
     "config.json",
+    "generation_config.json",
+    "preprocessor_config.json",
     "model*.safetensors",
     "model.safetensors.index.json",
     "vocab.txt",
     "vocab.json",
     "merges.txt",
     "tokenizer.json",
+    "added_tokens.json",
+    "spiece.model",
+    "source.spm",
+    "target.spm",
     "tokenizer_config.json",
     "special_tokens_map.json",
     "sentence_bert_config.json",
@@ -42,8 +48,8 @@ def hub_folder(source):
             "as hf://sentence-transformers/all-MiniLM-L6-v2."
         )
     by_hand = (
-        f"Or put its files ({', '.join(FILES[:2])}, its tokenizer's) into a "
-        f"folder and load that: zoo.load('./{name.split('/')[1]}')."
+        "Or put its files (config.json, model*.safetensors, its tokenizer's) "
+        f"into a folder and load that: zoo.load('./{name.split('/')[1]}')."
     )
     try:
         from huggingface_hub import constants, snapshot_download

@@ -121,6 +121,29 @@ def take(rows, tensors, shapes, ignored=(), source="the file"):
     return found
 
 
+def fill(model, rows, tensors, ignored=(), source="the file"):
+    """Sets all weights of a model from their tensors; all of them or none.
+
+    Args:
+        model: a Keras model or task, built.
+        rows, tensors, ignored, source: see `take`.
+
+    Raises:
+        ValueError: see `take`.
+    """
+    shapes = {variable.path: variable.shape for variable in model.weights}
+    arrays = take(rows, tensors, shapes, ignored, source)
+    for variable in model.weights:
+        variable.assign(arrays[variable.path])
+
+
+def weights_of(model):
+    """A model's weights by their paths: dict of arrays, for `give`."""
+    from keras import ops
+
+    return {v.path: ops.convert_to_numpy(v.value) for v in model.weights}
+
+
 def give(rows, arrays):
     """Their tensors from our arrays: the way back of `take`.
 
