@@ -147,7 +147,7 @@ SIGNATURES = {
     "tasks.CausalLM.generate": (
         "(self, prompt='', max_tokens=200, search='sample', temperature=1.0, "
         "top_k=None, top_p=1.0, alpha=0.6, beam=4, no_repeat_ngram=0, "
-        "num_texts=1, seed=0)"
+        "num_texts=1, seed=0, rules='gnmt')"
     ),
     "tasks.CausalLM.log_probabilities": "(self, texts, batch_size=32)",
     "tasks.CausalLM.perplexity": "(self, texts, batch_size=32)",

@@ -4,8 +4,6 @@ Every weight is drawn, norms and biases too, so that one that is left out or
 put elsewhere shows. Needs the packages transformers and torch.
 """
 
-import json
-
 import numpy as np
 
 WORDS = "the cat sat on a mat dog ran ##s ##ing ##er un ##un , . ! ' caf ##e"
@@ -27,15 +25,7 @@ def write_tokenizer(kind, folder):
         text = "".join(f"{token}\n" for token in VOCABULARY)
         (folder / "vocab.txt").write_text(text, "utf-8")
         return len(VOCABULARY)
-    from tokenizers import ByteLevelBPETokenizer
-
-    tokenizer = ByteLevelBPETokenizer()
-    tokenizer.train_from_iterator(
-        SENTENCES, 280, min_frequency=2, special_tokens=BYTE_MARKS
-    )
-    tokenizer.save_model(str(folder))
-    vocabulary = json.loads((folder / "vocab.json").read_text("utf-8"))
-    return len(vocabulary)
+    return write_byte_pairs(folder, BYTE_MARKS)
 
 
 def make_model(
@@ -87,12 +77,25 @@ def make_model(
     return model
 
 
+def write_byte_pairs(folder, marks):
+    """Writes a vocabulary of byte pairs behind marks; returns its size."""
+    from tokenizers import ByteLevelBPETokenizer
+
+    tokenizer = ByteLevelBPETokenizer()
+    tokenizer.train_from_iterator(
+        SENTENCES, 280, min_frequency=2, special_tokens=marks
+    )
+    tokenizer.save_model(str(folder))
+    return tokenizer.get_vocab_size()
+
+
 def make_gpt2(folder, dim=6, heads=3, layers=2, tied=True):
-    """Saves a random GPT-2 of 40 tokens and 16 places; returns it."""
+    """Saves a random GPT-2 of 16 places and its tokenizer; returns it."""
     from transformers import GPT2Config, GPT2LMHeadModel
 
+    folder.mkdir(parents=True, exist_ok=True)
     config = GPT2Config(
-        vocab_size=40,
+        vocab_size=write_byte_pairs(folder, ["<|endoftext|>"]),
         n_embd=dim,
         n_head=heads,
         n_layer=layers,

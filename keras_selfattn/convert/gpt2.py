@@ -1,12 +1,14 @@
-"""GPT-2's weights in a CausalTransformer, and back.
+"""GPT-2 as a `CausalLM`, and back.
 
 The table, and what its config.json says of ours; see `tensor_table`. GPT-2
 keeps its matrices `(inputs, outputs)`, and query, key and value side by side.
 """
 
-from pathlib import Path
-
-from keras_selfattn.convert.hf_tokenizer import read_json
+from keras_selfattn.convert.hf_tokenizer import (
+    check_vocabulary,
+    read_tokenizer,
+    tokenizer_files,
+)
 from keras_selfattn.convert.safetensors_files import read_tensors
 from keras_selfattn.convert.tensor_table import (
     Row,
@@ -51,6 +53,8 @@ SIZES = (
     ("tie_embeddings", "tie_word_embeddings", True),
 )
 ACTIVATIONS = ("gelu_new", "gelu", "relu", "silu")
+CLASSES = ("GPT2LMHeadModel", "GPT2Model")
+EPSILON = 1e-5
 DEMANDED = {
     "scale_attn_weights": True,
     "scale_attn_by_inverse_layer_idx": False,
@@ -61,40 +65,60 @@ PREFIX = "transformer."
 IGNORED = ("h.*.attn.bias", "h.*.attn.masked_bias")
 
 
-def load_gpt2(folder):
-    """A CausalTransformer with the weights of a GPT-2 checkpoint.
+def load_gpt2(folder, config):
+    """A CausalLM with the weights of a GPT-2 checkpoint.
 
     Args:
-        folder: path with `config.json` and `model.safetensors`, or its
-            shards.
+        folder: `pathlib.Path` with `model.safetensors`, or its shards, and
+            the tokenizer's files.
+        config: dict, its config.json.
 
     Returns:
-        CausalTransformer.
+        CausalLM.
 
     Raises:
-        ValueError: another architecture or option, tensors that are missing,
-            left over or of another shape, files that are missing or damaged.
+        ValueError: see `huggingface.load_hf`.
+    """
+    from keras_selfattn.tasks.causal_lm import CausalLM
+
+    transformer = load_gpt2_transformer(folder, config)
+    tokenizer = read_tokenizer(folder, "gpt2", transformer.max_sequence_length)
+    check_vocabulary(folder, tokenizer, transformer.vocabulary_size)
+    end = config.get("eos_token_id", tokenizer.special_ids[-1])
+    if tokenizer.vocabulary[end] != tokenizer.end:
+        raise ValueError(
+            f"{folder / 'config.json'} has eos_token_id={end}, which is "
+            f"{tokenizer.vocabulary[end]!r}; the tokenizer's end is "
+            f"{tokenizer.end!r}. Take both from one model."
+        )
+    return CausalLM(tokenizer, transformer)
+
+
+def load_gpt2_transformer(folder, config):
+    """A CausalTransformer with the weights of a GPT-2 checkpoint.
+
+    It needs no tokenizer; arguments and errors are those of `load_gpt2`.
     """
     from keras_selfattn.models.causal_transformer import CausalTransformer
 
-    folder = Path(folder)
-    config = read_json(folder / "config.json")
-    if config.get("model_type") != "gpt2":
-        raise ValueError(
-            f"{folder / 'config.json'} has model_type="
-            f"{config.get('model_type')!r}; expected 'gpt2'."
-        )
+    path = folder / "config.json"
+    for name in config.get("architectures") or ():
+        if name not in CLASSES:
+            raise ValueError(
+                f"{path} names the architecture {name}; of 'gpt2' we read "
+                f"{', '.join(CLASSES)}. To go on without its head, save "
+                "that: model.base_model.save_pretrained."
+            )
     for key, value in DEMANDED.items():
         if config.get(key, value) != value:
             raise ValueError(
-                f"{folder / 'config.json'} has {key}={config[key]!r}; we have "
-                f"{value} only."
+                f"{path} has {key}={config[key]!r}; we have {value} only."
             )
     activation = config.get("activation_function", "gelu_new")
     if activation not in ACTIVATIONS:
         raise ValueError(
-            f"{folder / 'config.json'} has the activation {activation!r}; we "
-            f"have {', '.join(ACTIVATIONS)}."
+            f"{path} has the activation {activation!r}; we have "
+            f"{', '.join(ACTIVATIONS)}."
         )
     tensors = {
         name.removeprefix(PREFIX): array
@@ -107,7 +131,7 @@ def load_gpt2(folder):
         tensors.pop("lm_head.weight", None)
     elif "lm_head.weight" not in tensors:
         sizes["tie_embeddings"] = True  # it has no head to be untied
-    epsilon = config.get("layer_norm_epsilon", 1e-5)
+    epsilon = config.get("layer_norm_epsilon", EPSILON)
     model = CausalTransformer(
         **sizes,
         block={
@@ -118,6 +142,65 @@ def load_gpt2(folder):
     )
     fill(model, rows_of(TABLE, sizes["num_layers"]), tensors, IGNORED, folder)
     return model
+
+
+def gpt2_files(task):
+    """A CausalLM as files that `transformers` loads.
+
+    Args:
+        task: CausalLM of GPT-2's shape with a SubwordTokenizer of byte pairs.
+
+    Returns:
+        config, dict; tensors, dict of arrays; the tokenizer's files, dict of a
+        name to its text.
+
+    Raises:
+        ValueError: another tokenizer, or what GPT-2 has not.
+    """
+    model, tokenizer = task.transformer, task.tokenizer
+    split = getattr(tokenizer, "split", {})
+    if split.get("kind") != "byte_pair" or tokenizer.end is None:
+        raise ValueError(
+            "A CausalLM is written as GPT-2, with a SubwordTokenizer of byte "
+            f"pairs and an end; this one has a {type(tokenizer).__name__}."
+        )
+    norm = model.block["norm"]
+    norm = norm if isinstance(norm, dict) else {"kind": norm}
+    given = {
+        "positions": model.positions,
+        "use_bias": model.use_bias,
+        "norm": {**norm, "epsilon": EPSILON},
+        "norm_first": model.block["norm_first"],
+    }
+    wanted = {
+        "positions": "learned",
+        "use_bias": True,
+        "norm": {"kind": "layer", "epsilon": EPSILON},
+        "norm_first": True,
+    }
+    for name, value in wanted.items():
+        if given[name] != value:
+            raise ValueError(
+                f"GPT-2 has {name}={value!r}; this model has {given[name]!r}."
+            )
+    if model.block["activation"] not in ACTIVATIONS:
+        raise ValueError(
+            f"GPT-2 has no activation {model.block['activation']!r}."
+        )
+    config = {
+        "architectures": ["GPT2LMHeadModel"],
+        "model_type": "gpt2",
+        **{theirs: getattr(model, ours) for ours, theirs, _ in SIZES},
+        "embd_pdrop": model.dropout,
+        "activation_function": model.block["activation"],
+        "layer_norm_epsilon": norm.get("epsilon", EPSILON),
+        "bos_token_id": task.end_id,
+        "eos_token_id": task.end_id,
+        "dtype": "float32",
+    }
+    if task.padding_id != task.end_id:
+        config["pad_token_id"] = task.padding_id
+    return config, gpt2_tensors(model), tokenizer_files(tokenizer, "gpt2")
 
 
 def gpt2_tensors(model):

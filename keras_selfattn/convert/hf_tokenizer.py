@@ -22,8 +22,19 @@ _MARKS = {
         ("mask", "mask_token", "<mask>"),
     ),
 }
-_CLASSES = {"bert": "BertTokenizer", "byte_pair": "RobertaTokenizer"}
-_MODELS = {"bert": "WordPiece", "byte_pair": "BPE"}
+# GPT-2 has one mark, the end of a text, which fills batches, too.
+_END = "<|endoftext|>"
+_MARKS["gpt2"] = (
+    ("padding", "pad_token", _END),
+    ("unknown", "unk_token", _END),
+    ("end", "eos_token", _END),
+)
+_CLASSES = {
+    "bert": "BertTokenizer",
+    "byte_pair": "RobertaTokenizer",
+    "gpt2": "GPT2Tokenizer",
+}
+_MODELS = {"bert": "WordPiece", "byte_pair": "BPE", "gpt2": "BPE"}
 
 
 def read_json(path):
@@ -46,7 +57,7 @@ def read_tokenizer(folder, kind, max_tokens):
 
     Args:
         folder: path.
-        kind: "bert" or "byte_pair".
+        kind: "bert", "byte_pair" (RoBERTa's marks) or "gpt2" (its mark).
         max_tokens: int, tokens there is room for.
 
     Returns:
@@ -75,9 +86,11 @@ def read_tokenizer(folder, kind, max_tokens):
     given = {
         "max_tokens": min(int(n) for n in (*limits, max_tokens) if n),
         "mask_takes_blank": kind == "byte_pair",
+        "start": None,
+        "mask": None,
     }
     for ours, theirs, default in _MARKS[kind]:
-        token = options.get(theirs, special.get(theirs, default))
+        token = options.get(theirs, special.get(theirs, default)) or default
         if isinstance(token, dict):
             if ours == "mask":
                 given["mask_takes_blank"] = bool(token.get("lstrip"))
@@ -92,7 +105,7 @@ def read_tokenizer(folder, kind, max_tokens):
     else:
         ids = _ids(folder, model, "vocab.json", read_json)
         split = {
-            "kind": kind,
+            "kind": "byte_pair",
             "merges": _read_merges(folder, model),
             "prefix_space": bool(
                 options.get(
@@ -176,10 +189,15 @@ def _vocabulary(folder, ids, whole):
     return tokens
 
 
-def tokenizer_files(tokenizer):
-    """A SubwordTokenizer as files: dict of a name to its text."""
+def tokenizer_files(tokenizer, kind=None):
+    """A SubwordTokenizer as files: dict of a name to its text.
+
+    Args:
+        tokenizer: SubwordTokenizer.
+        kind: as `read_tokenizer` has it; default that of its splitter.
+    """
     split = tokenizer.split
-    kind = split["kind"]
+    kind = kind or split["kind"]
     options = {
         "tokenizer_class": _CLASSES[kind],
         "model_max_length": tokenizer.max_tokens,
@@ -193,14 +211,15 @@ def tokenizer_files(tokenizer):
         files = {"vocab.txt": "".join(f"{t}\n" for t in tokenizer.vocabulary)}
     else:
         options["add_prefix_space"] = split.get("prefix_space", False)
-        options["mask_token"] = {
-            "__type": "AddedToken",
-            "content": tokenizer.mask,
-            "lstrip": tokenizer.mask_takes_blank,
-            "rstrip": False,
-            "normalized": False,
-            "single_word": False,
-        }
+        if tokenizer.mask is not None:
+            options["mask_token"] = {
+                "__type": "AddedToken",
+                "content": tokenizer.mask,
+                "lstrip": tokenizer.mask_takes_blank,
+                "rstrip": False,
+                "normalized": False,
+                "single_word": False,
+            }
         ids = {token: i for i, token in enumerate(tokenizer.vocabulary)}
         merges = [
             m if isinstance(m, str) else " ".join(m) for m in split["merges"]

@@ -87,7 +87,7 @@ class TokenWindows(keras.utils.PyDataset):
 
 
 class TextRows(keras.utils.PyDataset):
-    """Whole texts of similar length, padded with 0.
+    """Whole texts of similar length, padded.
 
     Batches and use are those of TokenWindows; here `B` differs.
 
@@ -98,6 +98,7 @@ class TextRows(keras.utils.PyDataset):
         max_tokens: int, longer texts are cut.
         shuffle: bool, False: ordered by length.
         seed: int.
+        padding_id: int, what rows are filled with; see `CausalLM`.
 
     Raises:
         ValueError: without a text of two tokens.
@@ -111,6 +112,7 @@ class TextRows(keras.utils.PyDataset):
         max_tokens=128,
         shuffle=True,
         seed=0,
+        padding_id=0,
     ):
         super().__init__()
         rows = [row[: max_tokens + 1] for row in rows if len(row) > 1]
@@ -121,6 +123,7 @@ class TextRows(keras.utils.PyDataset):
         self._texts = [np.asarray(row, "int32") for row in rows]
         self._tokens, self._multiple = batch_tokens, length_multiple
         self._shuffle, self._seed = shuffle, seed
+        self._padding_id = padding_id
         self.set_epoch(0)
 
     @property
@@ -149,7 +152,8 @@ class TextRows(keras.utils.PyDataset):
             raise IndexError(f"batch {index} of {len(self)}")
         batch = self._batches[index]
         width = round_up(batch.padded_length, self._multiple)
-        ids = np.zeros((len(batch.indices), width + 1), "int32")
+        shape = (len(batch.indices), width + 1)
+        ids = np.full(shape, self._padding_id, "int32")
         for place, i in enumerate(batch.indices):
             ids[place, : len(self._texts[i])] = self._texts[i]
         return {"token_ids": ids[:, :-1]}, ids[:, 1:]

@@ -13,12 +13,18 @@ from keras_selfattn.decoding.token_scores import (
     take_rows,
 )
 
+RULES = ("gnmt", "transformers", "transformers_forced")
 
-def length_penalty(length, alpha):
+
+def length_penalty(length, alpha, rules="gnmt"):
     """What a text's log-probability is divided by: `((5 + T) / 6)^alpha`.
+
+    Under the rules of `transformers`, `T^alpha`.
 
     Reference: Wu et al. 2016 (arXiv:1609.08144), section 7, equation 14.
     """
+    if rules != "gnmt":
+        return np.asarray(length, "float64") ** alpha
     return ((5.0 + np.asarray(length, "float64")) / 6.0) ** alpha
 
 
@@ -34,6 +40,7 @@ def beam_search(
     banned_ids=(),
     no_repeat_ngram=0,
     num_best=1,
+    rules="gnmt",
 ):
     """Keeps the `beam_size` best beginnings of each text, to the end.
 
@@ -41,6 +48,13 @@ def beam_search(
     end counts as a token. A source is done when the best of its ended texts
     can no longer be beaten, or when `beam_size` have ended and those that go
     on are behind as they stand. A beam of 1 is greedy search.
+
+    Models of the package `transformers` are searched by other rules: the
+    length penalty is `T^alpha`; what is banned takes part in the sum that
+    probabilities are made of; a source is done when the best that goes on is,
+    as it stands, behind all of `beam_size` ended texts; texts that are cut are
+    texts like the others ("transformers"), or are ended for nothing
+    ("transformers_forced": where its `forced_eos_token_id` is set).
 
     Reference: Wu et al. 2016 (arXiv:1609.08144), section 7 (without the
     coverage penalty, for which a step would have to give attention).
@@ -58,6 +72,7 @@ def beam_search(
         banned_ids: ints never written.
         no_repeat_ngram: see `greedy_search`.
         num_best: int from 1 to `beam_size`, results a source.
+        rules: one of `RULES`, see above.
 
     Returns:
         for each source a list of at most `num_best` pairs (int32 array of
@@ -71,6 +86,10 @@ def beam_search(
             f"beam_size={beam_size}, num_best={num_best}, alpha={alpha}; "
             "expected 1 <= num_best <= beam_size and alpha >= 0."
         )
+    if rules not in RULES:
+        raise ValueError(f"rules={rules!r} is unknown; use one of {RULES}.")
+    theirs = rules != "gnmt"
+    needed = beam_size if theirs else num_best
     limits = row_limits(max_length, num_sources)
     rows = num_sources * beam_size
     written = np.zeros((rows, 0), "int32")  # (R, T)
@@ -82,8 +101,11 @@ def beam_search(
     running = np.ones(num_sources, bool)
     for position in range(limits.max() if num_sources else 0):
         logits, state = step(last, position, state)
-        scores = log_probabilities(logits, banned_ids)
+        scores = log_probabilities(logits, () if theirs else banned_ids)
+        if theirs:
+            scores[:, np.array(banned_ids, "int64")] = -np.inf
         ban_repeats(scores, written, no_repeat_ngram)
+        earlier = [len(texts) for texts in ended]
         parents, last, totals = _best_continuations(
             scores.reshape(num_sources, beam_size, -1),
             totals,
@@ -91,23 +113,24 @@ def beam_search(
             written,
             ended,
             running,
-            length_penalty(position + 1, alpha),
+            length_penalty(position + 1, alpha, rules),
         )
         written = np.concatenate([written[parents], last[:, None]], axis=1)
-        cut = running & (position + 1 >= limits)
-        for source in np.flatnonzero(cut):
-            _end_cut(source, written, totals, ended, position + 1, alpha)
-        running &= ~cut
         best = totals.max(axis=1)
-        as_they_stand = best / length_penalty(position + 1, alpha)
-        best_possible = best / length_penalty(limits + 1, alpha)
+        as_they_stand = best / length_penalty(position + 1, alpha, rules)
+        best_possible = best / length_penalty(limits + 1, alpha, rules)
         for source in np.flatnonzero(running):
+            new = len(ended[source]) - earlier[source]
             texts = ended[source] = _ranked(ended[source])[:beam_size]
-            if len(texts) < num_best:
-                continue
             full = len(texts) == beam_size
             rival = (as_they_stand if full else best_possible)[source]
-            running[source] = texts[num_best - 1][1] < rival
+            done = len(texts) >= needed and texts[needed - 1][1] >= rival
+            running[source] = not done and position + 1 < limits[source]
+            if position + 1 >= limits[source]:
+                cut = _cut_texts(
+                    source, written, totals, texts, new, done, alpha, rules
+                )
+                ended[source] = texts + cut
         if not running.any():
             break
         state = take_rows(state, parents)
@@ -151,15 +174,28 @@ def _best_continuations(
     return rows.ravel(), tokens.ravel().astype("int32"), values
 
 
-def _end_cut(source, written, totals, ended, length, alpha):
-    """Ends a source at its limit: unfinished texts count where none ended."""
-    if ended[source]:
-        return
-    beam = totals.shape[1]
-    for place in np.flatnonzero(np.isfinite(totals[source])):
-        score = totals[source, place] / length_penalty(length, alpha)
-        text = written[source * beam + place]
-        ended[source].append((text, float(score)))
+def _cut_texts(source, written, totals, texts, new, done, alpha, rules):
+    """A source's unfinished texts at its limit: those that count.
+
+    Args:
+        texts: its ended texts, of which `new` ended at the last token.
+        done: bool, whether it would have stopped here anyway.
+    """
+    beam, length = totals.shape[1], written.shape[1]
+    count = beam
+    if rules == "transformers":  # those that were among the best of all
+        count = beam - new
+    elif texts if rules == "gnmt" else done:
+        count = 0
+    length += rules == "transformers_forced"
+    return [
+        (
+            written[source * beam + place],
+            totals[source, place] / length_penalty(length, alpha, rules),
+        )
+        for place in range(count)
+        if np.isfinite(totals[source, place])
+    ]
 
 
 def _ranked(texts):

@@ -23,6 +23,7 @@ def continue_tokens(
     seed=0,
     eos_id=None,
     banned_ids=(),
+    rules="gnmt",
 ):
     """Writes tokens behind a beginning.
 
@@ -44,6 +45,7 @@ def continue_tokens(
         seed: int, of "sample".
         eos_id: int, the token that ends a text, or None.
         banned_ids: ints never written.
+        rules: of "beam"; see `beam_search`.
 
     Returns:
         list of `num_texts` int32 arrays, without `token_ids` and `eos_id`.
@@ -71,7 +73,7 @@ def continue_tokens(
     state, hidden = context.start(token_ids, rows)
     last = int(token_ids[-1])
     eos_id = -1 if eos_id is None else eos_id
-    rules = {"banned_ids": banned_ids, "no_repeat_ngram": no_repeat_ngram}
+    options = {"banned_ids": banned_ids, "no_repeat_ngram": no_repeat_ngram}
     if search == "contrastive":
         return contrastive_search(
             context.step_hidden,
@@ -87,7 +89,7 @@ def continue_tokens(
         )
     common = (max_tokens, last, eos_id)
     if search == "greedy":
-        return greedy_search(context.step, state, 1, *common, **rules)
+        return greedy_search(context.step, state, 1, *common, **options)
     if search == "beam":
         (found,) = beam_search(
             context.step,
@@ -97,7 +99,8 @@ def continue_tokens(
             *common,
             alpha=alpha,
             num_best=num_texts,
-            **rules,
+            rules=rules,
+            **options,
         )
         return [ids for ids, _ in found]
     return sample(
@@ -109,5 +112,5 @@ def continue_tokens(
         top_k=top_k or 0,
         top_p=top_p,
         seed=seed,
-        **rules,
+        **options,
     )

@@ -129,13 +129,16 @@ class SubwordTokenizer:
             token if token in self._ids else self.unknown for token in found
         ]
 
+    def text_ids(self, text):
+        """Ids of a whole text, without `start` and `end`."""
+        return [self._ids[token] for token in self.tokens(text)]
+
     def encode(self, text):
         """Ids of a text between its marks, at most `max_tokens`."""
         before = [] if self.start is None else [self._ids[self.start]]
         after = [] if self.end is None else [self._ids[self.end]]
         room = self.max_tokens - len(before) - len(after)
-        ids = [self._ids[token] for token in self.tokens(text)[:room]]
-        return [*before, *ids, *after]
+        return [*before, *self.text_ids(text)[:room], *after]
 
     def encode_parts(self, text):
         """Ids of the whole of a text: as many rows as it takes, each marked."""

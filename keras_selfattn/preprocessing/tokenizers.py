@@ -78,13 +78,20 @@ def tokenizer_from_config(config):
 
     Args:
         config: dict with `"type"`: `"characters"`, `"words"` or
-            `"sentencepiece"`.
+            `"sentencepiece"`; or that of a SubwordTokenizer, which has none.
 
     Returns:
-        `CharacterTokenizer`, `WordTokenizer` or `SentencePieceTokenizer`.
+        `CharacterTokenizer`, `WordTokenizer`, `SentencePieceTokenizer` or
+        `SubwordTokenizer`.
     """
     config = dict(config)
     kind = config.pop("type", None)
+    if kind is None and "split" in config:
+        from keras_selfattn.preprocessing.subword_tokenizer import (
+            SubwordTokenizer,
+        )
+
+        return SubwordTokenizer(**config)
     if kind == "characters":
         return CharacterTokenizer(**config)
     if kind == "words":

@@ -10,10 +10,8 @@ import numpy as np
 
 from keras_selfattn.decoding.causal_context import CausalContext, overlapping
 from keras_selfattn.decoding.text_generation import continue_tokens
-from keras_selfattn.preprocessing.tokenizers import (
-    tokenizer_from_config,
-    written_text,
-)
+from keras_selfattn.preprocessing.causal_text import causal_ids, causal_text
+from keras_selfattn.preprocessing.tokenizers import tokenizer_from_config
 from keras_selfattn.runtime.model_file import (
     ModelError,
     ModelFile,
@@ -101,11 +99,8 @@ class TextGenerator:
 
     def text_ids(self, text, ended=True):
         """Token ids of a text: begin, text and, if `ended`, end."""
-        begin, end = (
-            [] if self.metadata[name] is None else [self.metadata[name]]
-            for name in ("begin_id", "end_id")
-        )
-        return [*begin, *self._tokenizer.encode(text), *(end if ended else [])]
+        begin_id, end_id = self.metadata["begin_id"], self.metadata["end_id"]
+        return causal_ids(self._tokenizer, text, begin_id, end_id, ended)
 
     def generate(self, prompt="", max_tokens=200, **options):
         """Goes on with a text.
@@ -115,7 +110,7 @@ class TextGenerator:
             max_tokens: int, most tokens written.
             **options: `search` ("sample", "greedy", "beam", "contrastive"),
                 `temperature`, `top_k`, `top_p`, `alpha`, `beam`,
-                `no_repeat_ngram`, `num_texts`, `seed`; see
+                `no_repeat_ngram`, `num_texts`, `seed`, `rules`; see
                 `decoding.text_generation.continue_tokens`.
 
         Returns:
@@ -136,9 +131,8 @@ class TextGenerator:
             **options,
         )
         seconds = time.perf_counter() - started
-        vocabulary = self._tokenizer.vocabulary
         texts = [
-            Generation(written_text(row, vocabulary), row.tolist(), seconds)
+            Generation(causal_text(self._tokenizer, row), row.tolist(), seconds)
             for row in found
         ]
         return texts if options.get("num_texts", 1) > 1 else texts[0]

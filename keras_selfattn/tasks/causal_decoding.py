@@ -32,18 +32,21 @@ class CausalScorer(keras.Model):
 
     Args:
         transformer: CausalTransformer, built.
+        padding_id: int, labels that are not scored; None: there are none.
 
     Example:
         >>> CausalScorer(transformer).of_rows([[1, 5, 8, 2], [1, 7, 2]])
     """
 
-    def __init__(self, transformer):
+    def __init__(self, transformer, padding_id=PAD_ID):
         super().__init__(name="causal_score")
         self.transformer = transformer
+        self.padding_id = padding_id
         self.built = True
 
     def call(self, inputs):
-        return picked(self.transformer(inputs["token_ids"]), inputs["labels"])
+        logits = self.transformer(inputs["token_ids"])
+        return picked(logits, inputs["labels"], self.padding_id)
 
     def of_rows(self, rows, batch_size=32):
         """Log-probabilities of all tokens of rows but their first.

@@ -17,12 +17,13 @@ from keras_selfattn.tasks.translation_graph import pack, unpack
 PAD_ID = 0
 
 
-def score(transformer, token_ids):
+def score(transformer, token_ids, padding_id=PAD_ID):
     """How likely each token is behind those before it.
 
     Args:
         transformer: CausalTransformer.
-        token_ids: int32 `(B, T)`, padded with 0.
+        token_ids: int32 `(B, T)`, padded.
+        padding_id: int, or None where no id is padding alone.
 
     Returns:
         dict of "next_ids", int32 `(B, T)`, the likeliest token behind each
@@ -30,28 +31,30 @@ def score(transformer, token_ids):
         place; 0 at the first place, before which nothing stands, and at
         padding.
     """
-    return scored(transformer(token_ids), token_ids)
+    return scored(transformer(token_ids), token_ids, padding_id)
 
 
-def scored(logits, token_ids):
+def scored(logits, token_ids, padding_id=PAD_ID):
     """What `score` gives, from logits `(B, T, V)`."""
     logits = ops.cast(logits, "float32")
     # Padded and cut, and not cut alone: a text may have one token.
     following = ops.pad(token_ids, ((0, 0), (0, 1)))[:, 1:]  # (B, T)
-    logs = picked(logits, following)
+    logs = picked(logits, following, padding_id)
     return {
         "next_ids": ops.cast(ops.top_k(logits, 1)[1][..., 0], "int32"),
         "log_probabilities": ops.pad(logs, ((0, 0), (1, 0)))[:, :-1],
     }
 
 
-def picked(logits, labels):
+def picked(logits, labels, padding_id=PAD_ID):
     """Log-probabilities of labels: float32 `(B, T)`, 0 at padding."""
     logits = ops.cast(logits, "float32")
     ids = ops.arange(logits.shape[-1], dtype="int32")
     own = ops.cast(ops.expand_dims(labels, -1) == ids, "float32")
     logs = ops.sum(own * logits, axis=-1) - ops.logsumexp(logits, axis=-1)
-    return logs * ops.cast(ops.not_equal(labels, PAD_ID), "float32")
+    if padding_id is None:
+        return logs
+    return logs * ops.cast(ops.not_equal(labels, padding_id), "float32")
 
 
 def decode_step(transformer, token_ids, position, cache):

@@ -12,16 +12,15 @@ from keras_selfattn.decoding.text_generation import continue_tokens
 from keras_selfattn.export.signature import Signature
 from keras_selfattn.losses.cross_entropy import smoothed_cross_entropy
 from keras_selfattn.models.causal_transformer import CausalTransformer
-from keras_selfattn.preprocessing.tokenizers import (
-    BOS,
-    EOS,
-    is_special,
-    tokenizer_from_config,
-    written_text,
+from keras_selfattn.preprocessing.causal_text import (
+    causal_ids,
+    causal_marks,
+    causal_text,
 )
+from keras_selfattn.preprocessing.subword_tokenizer import SubwordTokenizer
+from keras_selfattn.preprocessing.tokenizers import tokenizer_from_config
 from keras_selfattn.tasks.causal_decoding import CausalReader, CausalScorer
 from keras_selfattn.tasks.causal_graph import (
-    PAD_ID,
     cache_shape,
     check,
     parts,
@@ -42,8 +41,12 @@ class CausalLM(Task):
     `compile(optimizer)` is enough: the loss is the cross-entropy of the next
     token, in nats a token over the whole batch; padding (id 0) is left out.
 
+    A SubwordTokenizer, which came with somebody else's model (GPT-2), has its
+    own marks. Where its padding is its end, an end behind an end is padding.
+
     Args:
-        tokenizer: of `preprocessing.tokenizers`, or its config.
+        tokenizer: of `preprocessing.tokenizers`, or a SubwordTokenizer of byte
+            pairs; or its config.
         transformer: CausalTransformer (or its config); default one of small
             size for the tokenizer.
 
@@ -91,11 +94,10 @@ class CausalLM(Task):
         # Config
         self.tokenizer = tokenizer
         self.transformer = transformer
-        vocabulary = tokenizer.vocabulary
-        self.begin_id, self.end_id = (
-            vocabulary.index(token) if token in vocabulary else None
-            for token in (BOS, EOS)
-        )
+        marks = causal_marks(tokenizer)
+        self.begin_id, self.end_id = marks["begin_id"], marks["end_id"]
+        self.padding_id = marks["padding_id"]
+        self.banned_ids = tuple(marks["banned_ids"])
         self._reader = self._scorer = None
 
     def task_config(self):
@@ -114,7 +116,11 @@ class CausalLM(Task):
     ):
         """Nats a token: summed over the batch, over its tokens."""
         costs = smoothed_cross_entropy(y, y_pred)
-        tokens = ops.cast(ops.not_equal(y, PAD_ID), "float32")  # (B, T)
+        real = ops.not_equal(y, self.padding_id)  # (B, T)
+        if self.padding_id == self.end_id:
+            before = ops.not_equal(x["token_ids"], self.padding_id)
+            real = ops.logical_or(real, before)
+        tokens = ops.cast(real, "float32")
         if sample_weight is not None:
             weight = ops.cast(sample_weight, "float32")
             tokens = tokens * ops.reshape(weight, (-1, 1))
@@ -122,21 +128,15 @@ class CausalLM(Task):
 
     def text_ids(self, text, ended=True):
         """Token ids of a text: begin, text and, if `ended`, end."""
-        begin, end = (
-            [] if token is None else [token]
-            for token in (self.begin_id, self.end_id)
+        return causal_ids(
+            self.tokenizer, text, self.begin_id, self.end_id, ended
         )
-        return [*begin, *self.tokenizer.encode(text), *(end if ended else [])]
 
     @property
-    def banned_ids(self):
-        """Ids that are never written: those that stand for no text."""
-        banned = [
-            i
-            for i, piece in enumerate(self.tokenizer.vocabulary)
-            if is_special(piece) and i != self.end_id
-        ]
-        return tuple(banned)
+    def _scored_padding(self):
+        """The id that is not scored; None where it may be in a text."""
+        foreign = isinstance(self.tokenizer, SubwordTokenizer)
+        return None if foreign else self.padding_id
 
     def generate(
         self,
@@ -151,6 +151,7 @@ class CausalLM(Task):
         no_repeat_ngram=0,
         num_texts=1,
         seed=0,
+        rules="gnmt",
     ):
         """Goes on with a text.
 
@@ -170,6 +171,8 @@ class CausalLM(Task):
             num_texts: int, more than one gives a list; for "sample" and, up
                 to `beam`, "beam".
             seed: int, of "sample": the same seed draws the same text.
+            rules: of "beam", "transformers" to search as that package does;
+                see `decoding.beam_search`.
 
         Returns:
             str, what follows the prompt; a list of them for `num_texts > 1`.
@@ -196,8 +199,9 @@ class CausalLM(Task):
             seed,
             self.end_id,
             self.banned_ids,
+            rules,
         )
-        texts = [written_text(row, self.tokenizer.vocabulary) for row in found]
+        texts = [causal_text(self.tokenizer, row) for row in found]
         return texts if num_texts > 1 else texts[0]
 
     def log_probabilities(self, texts, batch_size=32):
@@ -221,7 +225,7 @@ class CausalLM(Task):
         if isinstance(texts, str):
             return self.log_probabilities([texts], batch_size)[0]
         if self._scorer is None:
-            self._scorer = CausalScorer(self.transformer)
+            self._scorer = CausalScorer(self.transformer, self._scored_padding)
         most = self.transformer.max_sequence_length
         windows, owners = [], []
         for number, text in enumerate(texts):
@@ -274,7 +278,9 @@ class CausalLM(Task):
         }
 
     def export_outputs(self, inputs):
-        return score(self.transformer, inputs["token_ids"])
+        return score(
+            self.transformer, inputs["token_ids"], self._scored_padding
+        )
 
     def export_parts(self, rows=None):
         return parts(self.transformer)
@@ -291,7 +297,7 @@ class CausalLM(Task):
         )
         return {
             name: ops.convert_to_numpy(found[0])
-            for name, found in scored(logits, ids).items()
+            for name, found in scored(logits, ids, self._scored_padding).items()
         }
 
     def export_probes(self):

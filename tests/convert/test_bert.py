@@ -6,7 +6,6 @@ what is marked `proof` runs it.
 
 import importlib.util
 import json
-import shutil
 
 import keras
 import numpy as np
@@ -33,29 +32,6 @@ any_kind = pytest.mark.parametrize("kind", KINDS)
 def lacks(*packages):
     missing = [p for p in packages if importlib.util.find_spec(p) is None]
     return pytest.mark.skipif(bool(missing), reason=f"needs {missing}")
-
-
-@pytest.fixture
-def golden(repository):
-    return repository / "tests" / "golden" / "checkpoints"
-
-
-@pytest.fixture
-def copied(golden, tmp_path):
-    """A copy of a golden folder; `change` gets its config and tensors."""
-
-    def copy(kind, change=None):
-        folder = tmp_path / kind
-        shutil.copytree(golden / kind, folder)
-        config = json.loads((folder / "config.json").read_text())
-        tensors = load_file(folder / "model.safetensors")
-        if change is not None:
-            change(config, tensors)
-            (folder / "config.json").write_text(json.dumps(config))
-            save_file(tensors, folder / "model.safetensors")
-        return folder
-
-    return copy
 
 
 def logits(task, ids):

@@ -33,15 +33,36 @@ TEXTS = [
 
 
 def make_tiny_gpt2(folder):
-    """Write a GPT-2, without a tokenizer, and its logits."""
+    """Write a GPT-2, its logits, and what it goes on with."""
     import torch
+    from transformers import GPT2Tokenizer
 
     model = make_gpt2(folder)
     (folder / "generation_config.json").unlink(missing_ok=True)
-    ids = np.random.default_rng(0).integers(0, 40, (2, 8)).astype("int32")
+    size = model.config.vocab_size
+    ids = np.random.default_rng(0).integers(0, size, (2, 8)).astype("int32")
     with torch.no_grad():
         logits = model(torch.tensor(ids).long())[0].numpy()
     np.savez_compressed(folder / "expected.npz", token_ids=ids, logits=logits)
+    tokenizer = GPT2Tokenizer.from_pretrained(folder)
+    encoded = {text: tokenizer(text)["input_ids"] for text in TEXTS}
+    text = json.dumps(encoded, indent=1) + "\n"
+    (folder / "tokens.json").write_text(text)
+    prompt = "the dog ran"
+    ids = torch.tensor([tokenizer(prompt)["input_ids"]])
+    written = {
+        name: model.generate(
+            ids,
+            attention_mask=torch.ones_like(ids),
+            max_new_tokens=9,
+            do_sample=False,
+            pad_token_id=0,
+            num_beams=beams,
+        )[0, ids.shape[1] :].tolist()
+        for name, beams in (("greedy", 1), ("beam", 3))
+    }
+    text = json.dumps({"prompt": prompt, **written}) + "\n"
+    (folder / "written.json").write_text(text)
 
 
 def main():

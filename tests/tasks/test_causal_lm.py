@@ -7,7 +7,12 @@ from keras_selfattn.models.causal_transformer import CausalTransformer
 from keras_selfattn.preprocessing.tokenizers import CharacterTokenizer
 from keras_selfattn.tasks.causal_lm import CausalLM
 from tests.arrays import to_numpy
-from tests.causal_examples import LETTERS, causal_lm, counting_lm
+from tests.causal_examples import (
+    LETTERS,
+    causal_lm,
+    counting_lm,
+    gpt2_tokenizer,
+)
 
 TEXT = "abc dab\nfeed a bad"
 
@@ -115,6 +120,23 @@ def test_padding_counts_for_nothing_in_the_loss():
         sample_weight=np.array([1.0, 0.0]),
     )
     assert float(weighted) == pytest.approx(-own[0].mean(), abs=1e-5)
+
+
+def test_an_end_behind_an_end_is_padding_where_both_are_one():
+    model = causal_lm(gpt2_tokenizer())
+    ids = np.array([[0, 2, 5], [3, 5, 5]], "int32")
+    labels = np.array([[2, 0, 5], [5, 5, 5]], "int32")
+    logits = to_numpy(model({"token_ids": ids})).astype("float64")
+    logs = logits - np.log(np.exp(logits).sum(-1, keepdims=True))
+    own = np.take_along_axis(logs, labels[..., None], -1)[..., 0]
+    expected = -(own[0].sum() + own[1, 0]) / 4
+    found = model.compute_loss(
+        {"token_ids": ids}, labels, keras.ops.array(logits)
+    )
+    assert float(found) == pytest.approx(expected, abs=1e-5)
+    # Id 0 is a token like any other, and scored.
+    (row,) = model.log_probabilities(["ba"])
+    np.testing.assert_allclose(row[0], uncached(model, [2])[0], atol=1e-4)
 
 
 def test_a_preset_comes_back_and_writes_alike(tmp_path):
