@@ -4,6 +4,8 @@ Every weight is drawn, norms and biases too, so that one that is left out or
 put elsewhere shows. Needs the packages transformers and torch.
 """
 
+import json
+
 import numpy as np
 
 WORDS = "the cat sat on a mat dog ran ##s ##ing ##er un ##un , . ! ' caf ##e"
@@ -109,13 +111,148 @@ def make_gpt2(folder, dim=6, heads=3, layers=2, tied=True):
     return model
 
 
+GERMAN = ["die katze sass auf der matte", "ein hund und eine katze", "sss"]
+
+
+def write_pieces(folder, separate=False, rule="identity"):
+    """Writes Marian's tokenizer; returns how many tokens each side has."""
+    import io
+
+    import sentencepiece
+
+    pieces = []
+    for name, texts in (("source", SENTENCES), ("target", GERMAN)):
+        model = io.BytesIO()
+        sentencepiece.SentencePieceTrainer.train(
+            sentence_iterator=iter(texts),
+            model_writer=model,
+            vocab_size=24,
+            hard_vocab_limit=False,
+            normalization_rule_name=rule,
+            minloglevel=2,
+        )
+        (folder / f"{name}.spm").write_bytes(model.getvalue())
+        processor = sentencepiece.SentencePieceProcessor(
+            model_proto=model.getvalue()
+        )
+        size = processor.get_piece_size()
+        pieces.append([processor.id_to_piece(i) for i in range(3, size)])
+    lists = [[">>de<<", *pieces[0]], pieces[1]]
+    if separate:  # as many of each: padding has one id
+        lacking = len(lists[0]) - len(lists[1])
+        lists[lacking > 0] += [f"x{i}" for i in range(abs(lacking))]
+    else:
+        lists = [sum(lists, [])]
+    sizes = []
+    for name, tokens in zip(("vocab", "target_vocab"), lists):
+        tokens = dict.fromkeys(["</s>", "<unk>", *tokens, "<pad>"])
+        ids = {token: i for i, token in enumerate(tokens)}
+        (folder / f"{name}.json").write_text(json.dumps(ids), "utf-8")
+        sizes.append(len(ids))
+    options = {
+        "tokenizer_class": "MarianTokenizer",
+        "separate_vocabs": separate,
+    }
+    (folder / "tokenizer_config.json").write_text(json.dumps(options))
+    return sizes[0], sizes[-1]
+
+
+def make_marian(
+    folder,
+    dim=6,
+    heads=3,
+    layers=(2, 1),
+    inner=10,
+    tied=True,
+    shared=True,
+    scaled=True,
+    forced=True,
+    rule="identity",
+    end=1.0,
+):
+    """Saves a random Marian translator of 40 places; returns it.
+
+    Args:
+        end: float, more of it makes texts shorter.
+    """
+    import torch
+    from transformers import MarianConfig, MarianMTModel
+
+    folder.mkdir(parents=True, exist_ok=True)
+    sizes = write_pieces(folder, not shared, rule)
+    padding = sizes[0] - 1
+    config = MarianConfig(
+        vocab_size=sizes[0],
+        decoder_vocab_size=sizes[1],
+        d_model=dim,
+        encoder_layers=layers[0],
+        decoder_layers=layers[1],
+        encoder_attention_heads=heads,
+        decoder_attention_heads=heads,
+        encoder_ffn_dim=inner,
+        decoder_ffn_dim=inner,
+        max_position_embeddings=40,
+        activation_function="swish",
+        scale_embedding=scaled,
+        pad_token_id=padding,
+        decoder_start_token_id=padding,
+        eos_token_id=0,
+        forced_eos_token_id=0 if forced else None,
+        tie_word_embeddings=tied,
+        share_encoder_decoder_embeddings=shared,
+    )
+    model = draw(MarianMTModel(config).eval())
+    generator = torch.Generator().manual_seed(1)
+    size = model.final_logits_bias.shape
+    model.final_logits_bias.copy_(torch.randn(size, generator=generator))
+    model.final_logits_bias[0, 0] += end
+    model.generation_config.bad_words_ids = [[padding]]
+    model.save_pretrained(folder)
+    return model
+
+
+def marian_logits(model, source, target):
+    """Of its own ids, arrays; padding of the source is not attended."""
+    import torch
+
+    source, target = (
+        torch.tensor(np.asarray(x)).long() for x in (source, target)
+    )
+    mask = (source != model.config.pad_token_id).long()
+    with torch.no_grad():
+        found = model(
+            input_ids=source, attention_mask=mask, decoder_input_ids=target
+        )
+    return found.logits.numpy()
+
+
+def marian_writes(model, source, beams, alpha=1.0):
+    """What it writes for a list of its ids, by its ids, without marks.
+
+    As long as a Translator may write: twice the source and ten, and an end.
+    """
+    import torch
+
+    forced = model.generation_config.forced_eos_token_id is not None
+    found = model.generate(
+        torch.tensor([list(source)]),
+        max_new_tokens=2 * len(source) + 10 + forced,
+        num_beams=beams,
+        do_sample=False,
+        length_penalty=alpha,
+    )[0].tolist()
+    return [i for i in found if i not in (0, model.config.pad_token_id)]
+
+
 def draw(model, seed=0):
-    """Draws every parameter of a model anew; returns the model."""
+    """Draws all that a model learns anew; returns the model."""
     import torch
 
     generator = torch.Generator().manual_seed(seed)
     with torch.no_grad():
         for parameter in model.parameters():
+            if not parameter.requires_grad:
+                continue
             drawn = torch.randn(parameter.shape, generator=generator)
             scale = 0.5 if parameter.dim() > 1 else 0.2
             one = parameter.dim() == 1 and bool((parameter == 1).all())

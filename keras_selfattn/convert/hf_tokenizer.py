@@ -116,7 +116,9 @@ def read_tokenizer(folder, kind, max_tokens):
                 )
             ),
         }
-    return SubwordTokenizer(_vocabulary(folder, ids, whole), split, **given)
+    for token in whole.get("added_tokens", ()):
+        ids.setdefault(token["content"], token["id"])
+    return SubwordTokenizer(ordered_tokens(folder, ids), split, **given)
 
 
 def check_vocabulary(folder, tokenizer, size):
@@ -176,10 +178,8 @@ def _read_merges(folder, model):
     return [m if isinstance(m, str) else " ".join(m) for m in model["merges"]]
 
 
-def _vocabulary(folder, ids, whole):
-    ids = dict(ids)
-    for token in whole.get("added_tokens", ()):
-        ids.setdefault(token["content"], token["id"])
+def ordered_tokens(folder, ids):
+    """The tokens of a dict of ids, in order; a ValueError for gaps."""
     tokens = sorted(ids, key=ids.get)
     if [ids[token] for token in tokens] != list(range(len(tokens))):
         raise ValueError(

@@ -19,12 +19,14 @@ LOADERS = {
     "bert": "bert:load_bert",
     "distilbert": "bert:load_bert",
     "gpt2": "gpt2:load_gpt2",
+    "marian": "marian:load_marian",
     "roberta": "bert:load_bert",
 }
 # A task's class -> files(task) -> config, tensors, {name: text or bytes}.
 SAVERS = {
     "CausalLM": "gpt2:gpt2_files",
     "MaskedLM": "bert:bert_files",
+    "Translator": "marian:marian_files",
 }
 
 
@@ -38,7 +40,8 @@ def load_hf(source):
 
     Returns:
         The task of its architecture: MaskedLM for BERT and its kin, without a
-        head where the checkpoint has none; CausalLM for GPT-2.
+        head where the checkpoint has none; CausalLM for GPT-2; Translator
+        for Marian.
 
     Raises:
         ValueError: an architecture or option that we have not, tensors that

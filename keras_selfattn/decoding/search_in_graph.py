@@ -88,6 +88,7 @@ def beam_in_graph(
     eos_id,
     alpha,
     banned_ids=(),
+    rules="gnmt",
 ):
     """The best text of each source; see `beam_search`.
 
@@ -102,6 +103,7 @@ def beam_in_graph(
         eos_id: int, the token that ends a text.
         alpha: float scalar or `(B,)`, the length penalty's.
         banned_ids: ints never written.
+        rules: see `beam_search`.
 
     Returns:
         int32 `(B, L)`, the tokens without the end, then 0, and float32
@@ -118,7 +120,11 @@ def beam_in_graph(
     np.fill_diagonal(own, 0.0)
     own = ops.tile(ops.convert_to_tensor(own), (num_sources, 1))  # (R, K)
 
+    theirs = rules != "gnmt"
+
     def penalty(length):
+        if theirs:
+            return ops.power(ops.cast(length, "float32"), alpha)
         return ops.power((5.0 + ops.cast(length, "float32")) / 6.0, alpha)
 
     last_penalty = penalty(limits + 1)  # (B,)
@@ -144,7 +150,7 @@ def beam_in_graph(
             last, position, ops.expand_dims(by_source(seen), 1), state
         )
         values, parents, tokens = _best_continuations(
-            ops.cast(logits, "float32") + banned, totals, best_of
+            ops.cast(logits, "float32"), banned, totals, best_of, theirs
         )  # (B, 2K)
         parents = among_all(parents, beam_size)
         ends = ops.equal(tokens, eos_id)
@@ -164,7 +170,7 @@ def beam_in_graph(
         )
         position = position + 1
         now = penalty(position)
-        ended = _end(
+        found = (
             ended,
             ops.sum(ops.cast(ending > LOWEST, "int32"), axis=1),
             (ops.reshape(final, (-1,)) / now, final_text),
@@ -173,11 +179,20 @@ def beam_in_graph(
             totals[:, 0] / last_penalty,
             beam_size,
         )
+        if theirs:
+            ending = ending / ops.expand_dims(now + zeros, 1)
+            ended = _end_as_transformers(*found, ending, rules)
+        else:
+            ended = _end(*found)
         seen = ops.take(seen, rows, axis=0)
         return position, last, totals, written, seen, ended, state
 
     zeros = ops.cast(ops.zeros_like(limits), "float32")
     totals = np.full((1, beam_size), NOTHING, "float32")
+    before = {"count": ops.zeros_like(limits)}
+    if theirs:
+        none = ops.convert_to_tensor(totals + 0.0)
+        before = {"scores": ops.expand_dims(zeros, 1) + none}
     totals[0, 0] = 0.0  # rows begin alike: only the first may go on
     start = (
         ops.zeros((), dtype="int32"),
@@ -187,7 +202,7 @@ def beam_in_graph(
         ops.repeat(entries, beam_size, axis=0) + HIDDEN,
         {
             "running": limits > 0,
-            "count": ops.zeros_like(limits),
+            **before,
             "score": zeros + NOTHING,
             "text": blank,
         },
@@ -237,11 +252,52 @@ def _end(ended, count, final, first, at_limit, best_possible, beam_size):
     }
 
 
-def _best_continuations(logits, totals, best_of):
+def _end_as_transformers(
+    ended, count, final, first, at_limit, forced, beam_size, ending, rules
+):
+    """As `_end`, by the rules of `transformers`; see `beam_search`.
+
+    Args:
+        ended: dict of "running", "scores", float32 `(B, K)` of the best texts
+            that have ended, and "score" and "text" of the very best.
+        count, final, first, at_limit, beam_size: see `_end`.
+        forced: float `(B,)`, score of `first` where its end comes for nothing.
+        ending: float32 `(B, K)`, scores of the texts that end here.
+        rules: see `beam_search`.
+    """
+    running = ended["running"]
+    scores, _ = ops.top_k(
+        ops.concatenate([ended["scores"], ending], axis=1), beam_size
+    )
+    done = scores[:, beam_size - 1] >= first[0]
+    cut, counts = first[0], count < beam_size
+    if rules == "transformers_forced":
+        cut, counts = forced, ops.logical_not(done)
+    counts = ops.logical_and(ops.logical_and(running, at_limit), counts)
+    score, text = ended["score"], ended["text"]
+    for new, new_text, allowed in (
+        (*final, running),
+        (cut, first[1], counts),
+    ):
+        better = ops.logical_and(allowed, new > score)
+        score = ops.where(better, new, score)
+        text = ops.where(better[:, None], new_text, text)
+    stops = ops.logical_or(done, at_limit)
+    return {
+        "running": ops.logical_and(running, ops.logical_not(stops)),
+        "scores": scores,
+        "score": score,
+        "text": text,
+    }
+
+
+def _best_continuations(logits, banned, totals, best_of, all_count):
     """The best tokens of all rows of a source.
 
     Args:
         logits: float32 `(R, V)`.
+        banned: see `_banned`.
+        all_count: bool, what is banned takes part in the sum of probabilities.
         totals: float32 `(B, K)`, log-probabilities of the rows so far.
         best_of: int, how many.
 
@@ -250,9 +306,13 @@ def _best_continuations(logits, totals, best_of):
         first, and int32, the row among its source's and the token.
     """
     vocabulary_size, beam_size = logits.shape[1], totals.shape[1]
+    if not all_count:
+        logits = logits + banned
     peak = ops.max(logits, axis=1, keepdims=True)
     total = ops.sum(ops.exp(logits - peak), axis=1, keepdims=True)
     so_far = ops.reshape(totals, (-1, 1)) - (peak + ops.log(total))  # (R, 1)
+    if all_count:
+        logits = logits + banned
     sums = ops.reshape(logits + so_far, (-1, beam_size * vocabulary_size))
     values, best = top_of_many(sums, best_of)
     if beam_size == 1:

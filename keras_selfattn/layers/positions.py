@@ -150,7 +150,8 @@ def added_positions(positions, max_sequence_length=None, dtype=None):
     """Returns the layer that adds what `positions` names to embeddings.
 
     Args:
-        positions: "sinusoidal", "learned", or anything else.
+        positions: "sinusoidal" (or a dict of this "kind" and arguments of
+            SinusoidalPositions), "learned", or anything else.
         max_sequence_length: int, for learned positions.
         dtype: dtype policy of the layer.
 
@@ -161,6 +162,9 @@ def added_positions(positions, max_sequence_length=None, dtype=None):
     Raises:
         ValueError: for learned positions without `max_sequence_length`.
     """
+    if isinstance(positions, dict) and positions.get("kind") == "sinusoidal":
+        given = {name: x for name, x in positions.items() if name != "kind"}
+        return SinusoidalPositions(**given, name="positions", dtype=dtype)
     if positions == "sinusoidal":
         return SinusoidalPositions(name="positions", dtype=dtype)
     if positions != "learned":

@@ -7,6 +7,7 @@ dimension, `V` target vocabulary.
 import keras
 from keras import ops
 
+from keras_selfattn.layers.add_bias import AddBias
 from keras_selfattn.layers.attention_cache import empty_caches
 from keras_selfattn.layers.block_options import complete_block
 from keras_selfattn.layers.decoder_block import (
@@ -44,8 +45,9 @@ class Transformer(keras.Model):
         num_layers: int, blocks of encoder and decoder each, or a pair.
         num_heads: int.
         intermediate_dim: int, features inside the feed-forward networks.
-        positions: "sinusoidal" or "learned" (added to the embeddings), or
-            what self-attention takes ("rotary", "relative", ...), or None.
+        positions: "sinusoidal" or "learned" (added to the embeddings; see
+            `added_positions`), or what self-attention takes ("rotary",
+            "relative", ...), or None.
         target_vocabulary_size: int for a vocabulary (and embeddings) of its
             own, None for one that both languages share.
         tie_embeddings: bool, score tokens by the target's embeddings, or by
@@ -55,6 +57,11 @@ class Transformer(keras.Model):
         block: dict of further options of the blocks, or None; see
             `complete_block`.
         seed: int, seed of the dropouts.
+        inner_dropout: float in [0, 1), on the attention weights and inside
+            the feed-forward networks.
+        scale_embeddings: bool, embeddings times `sqrt(D)`.
+        output_bias: bool, a number a token is added to its score; it is not
+            trained.
 
     Call arguments:
         inputs: dict of "source_ids", int `(B, S)`, "source_padding_mask",
@@ -95,6 +102,9 @@ class Transformer(keras.Model):
         dropout=0.1,
         block=None,
         seed=0,
+        inner_dropout=0.0,
+        scale_embeddings=True,
+        output_bias=False,
         **kwargs,
     ):
         # Layers
@@ -137,6 +147,7 @@ class Transformer(keras.Model):
             "intermediate_dim": intermediate_dim,
             "positions": positions if added is None else None,
             "dropout": dropout,
+            "inner_dropout": inner_dropout,
             **options,
             **dtype,
         }
@@ -160,22 +171,27 @@ class Transformer(keras.Model):
                 make_norm(options["norm"], f"{side}_norm", **dtype)
                 for side in ("encoder", "decoder")
             ]
+        bias = None
+        if output_bias:
+            bias = AddBias(name="output_bias", trainable=False, **dtype)
+        scale = hidden_dim**0.5 if scale_embeddings else 1.0
 
         # Functional model
         source_ids = keras.Input((None,), dtype="int32", name="source_ids")
         mask = keras.Input((None,), dtype="bool", name="source_padding_mask")
         target_ids = keras.Input((None,), dtype="int32", name="target_ids")
-        x = source_embedding(source_ids) * hidden_dim**0.5  # (B, S, D)
+        x = source_embedding(source_ids) * scale  # (B, S, D)
         x = dropouts[0](x if added is None else added(x))
         for block_layer in encoder_blocks:
             x = block_layer(x, padding_mask=mask)
         x = x if norms[0] is None else norms[0](x)
-        y = target_embedding(target_ids) * hidden_dim**0.5  # (B, T, D)
+        y = target_embedding(target_ids) * scale  # (B, T, D)
         y = dropouts[1](y if added is None else added(y))
         for block_layer in decoder_blocks:
             y = block_layer(y, x, context_padding_mask=mask)
         y = y if norms[1] is None else norms[1](y)
         logits = target_embedding(y, reverse=True)  # (B, T, V)
+        logits = logits if bias is None else bias(logits)
         super().__init__(
             inputs={
                 "source_ids": source_ids,
@@ -199,6 +215,11 @@ class Transformer(keras.Model):
         self.dropout = dropout
         self.block = options
         self.seed = seed
+        self.inner_dropout = inner_dropout
+        self.scale_embeddings = scale_embeddings
+        self.output_bias = output_bias
+        self._scale = scale
+        self._bias = bias
         self._embeddings = (source_embedding, target_embedding)
         self._added = added
         self._encoder_blocks = encoder_blocks
@@ -206,13 +227,17 @@ class Transformer(keras.Model):
         self._norms = norms
 
     def _embed(self, token_ids, side, offset=None):
-        x = self._embeddings[side](token_ids) * self.hidden_dim**0.5
+        x = self._embeddings[side](token_ids) * self._scale
         if self._added is None:
             return x
         return self._added(x, **({} if offset is None else {"offset": offset}))
 
     def _normed(self, x, side):
         return x if self._norms[side] is None else self._norms[side](x)
+
+    def _logits(self, y):
+        logits = self._embeddings[1](self._normed(y, 1), reverse=True)
+        return logits if self._bias is None else self._bias(logits)
 
     def encode(self, source_ids, source_padding_mask):
         """The source's contextual vectors, float `(B, S, D)`."""
@@ -259,8 +284,7 @@ class Transformer(keras.Model):
             context,
             source_padding_mask,
         )
-        logits = self._embeddings[1](self._normed(y, 1), reverse=True)
-        return logits, updated
+        return self._logits(y), updated
 
     def position_table(self, num_places):
         """What is added to the embeddings of the first places, or None.
@@ -302,7 +326,7 @@ class Transformer(keras.Model):
         Returns:
             logits, float `(B K, V)`, and the updated caches.
         """
-        y = self._embeddings[1](token_ids) * self.hidden_dim**0.5  # (R, D)
+        y = self._embeddings[1](token_ids) * self._scale  # (R, D)
         if table is not None:
             zero = ops.zeros((), dtype="int32")
             start = ops.stack([ops.cast(position, "int32"), zero])
@@ -320,8 +344,7 @@ class Transformer(keras.Model):
                 source_bias,
             )
             updated.append(own)
-        logits = self._embeddings[1](self._normed(y, 1), reverse=True)
-        return logits, updated
+        return self._logits(y), updated
 
     def attention_scores(self, inputs):
         """What each target token looks at in the source.
@@ -353,7 +376,8 @@ class Transformer(keras.Model):
         names = (
             "name vocabulary_size hidden_dim num_layers num_heads "
             "intermediate_dim target_vocabulary_size tie_embeddings "
-            "max_sequence_length dropout block seed"
+            "max_sequence_length dropout block seed inner_dropout "
+            "scale_embeddings output_bias"
         ).split()
         return {
             **{name: getattr(self, name) for name in names},

@@ -77,12 +77,13 @@ def tokenizer_from_config(config):
     """Rebuilds a tokenizer from what its `get_config()` gave.
 
     Args:
-        config: dict with `"type"`: `"characters"`, `"words"` or
-            `"sentencepiece"`; or that of a SubwordTokenizer, which has none.
+        config: dict with `"type"`: `"characters"`, `"words"`,
+            `"sentencepiece"` or `"marian"`; or that of a SubwordTokenizer,
+            which has none.
 
     Returns:
-        `CharacterTokenizer`, `WordTokenizer`, `SentencePieceTokenizer` or
-        `SubwordTokenizer`.
+        `CharacterTokenizer`, `WordTokenizer`, `SentencePieceTokenizer`,
+        `MarianTokenizer` or `SubwordTokenizer`.
     """
     config = dict(config)
     kind = config.pop("type", None)
@@ -92,6 +93,12 @@ def tokenizer_from_config(config):
         )
 
         return SubwordTokenizer(**config)
+    if kind == "marian":
+        from keras_selfattn.preprocessing.marian_tokenizer import (
+            MarianTokenizer,
+        )
+
+        return MarianTokenizer.from_config(config)
     if kind == "characters":
         return CharacterTokenizer(**config)
     if kind == "words":
@@ -349,7 +356,15 @@ class SentencePieceTokenizer:
             )
         return ids
 
-    def _encoded(self, text):
+    def pieces(self, text):
+        """The pieces of a text; what has none stands as it is written."""
+        self._load_any()
+        if self._split is None:
+            return self._processor.encode(text, out_type=str)
+        return self._split(" ".join(text.split()))
+
+    def _load_any(self):
+        """The package's processor, or what stands in for it."""
         if self._split is None and self._processor is None:
             try:
                 self._loaded()
@@ -359,6 +374,9 @@ class SentencePieceTokenizer:
                 except ValueError:  # a model of another kind
                     raise missing from None
                 self._ids = {p: i for i, p in enumerate(self.vocabulary)}
+
+    def _encoded(self, text):
+        self._load_any()
         if self._split is None:
             first = len(self.special_tokens)
             return [i + first for i in self._processor.encode(text)]

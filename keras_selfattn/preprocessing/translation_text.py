@@ -49,6 +49,19 @@ def normalize_text(text, form="NFC"):
     return " ".join("".join(kept).split())
 
 
+def banned_ids(tokenizer, rules):
+    """Ids that are never written.
+
+    Args:
+        tokenizer: of the targets.
+        rules: see `decoding.beam_search`; those of `transformers` allow
+            unknown pieces.
+    """
+    if rules == "gnmt":
+        return PAD_ID, BOS_ID, tokenizer.unknown_id
+    return PAD_ID, BOS_ID
+
+
 def source_ids(tokenizer, text):
     """Token ids of a sentence to be translated, with the end."""
     return [*tokenizer.encode(normalize_text(text, "NFKC")), EOS_ID]

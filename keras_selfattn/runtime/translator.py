@@ -14,6 +14,7 @@ from keras_selfattn.preprocessing.translation_text import (
     BOS_ID,
     EOS_ID,
     PAD_ID,
+    banned_ids,
     cut_lines,
     join_pieces,
 )
@@ -199,6 +200,7 @@ class Translator:
             return found["logits"], np.swapaxes(found["cache"], 0, ROWS_AXIS)
 
         start = np.swapaxes(np.zeros(shape, "float32"), 0, ROWS_AXIS)
+        rules = self.metadata.get("rules", "gnmt")
         limit = min(2 * len(source) + 10, self.metadata["max_target_tokens"])
         ((best,),) = beam_search(
             step,
@@ -209,7 +211,8 @@ class Translator:
             BOS_ID,
             EOS_ID,
             alpha,
-            banned_ids=(PAD_ID, BOS_ID, self._writer.unknown_id),
+            banned_ids=banned_ids(self._writer, rules),
             no_repeat_ngram=no_repeat_ngram,
+            rules=rules,
         )
         return best

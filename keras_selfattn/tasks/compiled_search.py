@@ -21,18 +21,22 @@ class CompiledSearch(keras.Model):
         max_length: int; a text is no longer, nor longer than twice its
             source and ten.
         banned_ids: ints never written.
+        rules: see `decoding.beam_search`.
 
     Example:
         >>> search = CompiledSearch(transformer, 4, 64, (0, 1, 3))
         >>> search.write(np.array([[7, 9, 2]]), alpha=1.0)
     """
 
-    def __init__(self, transformer, beam_size, max_length, banned_ids):
+    def __init__(
+        self, transformer, beam_size, max_length, banned_ids, rules="gnmt"
+    ):
         super().__init__(name=f"search_{beam_size}")
         self.transformer = transformer
         self.beam_size = beam_size
         self.max_length = max_length
         self.banned_ids = tuple(banned_ids)
+        self.rules = rules
         self.built = True
 
     def call(self, inputs):
@@ -43,6 +47,7 @@ class CompiledSearch(keras.Model):
             inputs["alpha"],
             self.max_length,
             self.banned_ids,
+            self.rules,
         )
         return {"token_ids": token_ids, "scores": scores}
 

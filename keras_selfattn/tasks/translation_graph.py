@@ -84,12 +84,21 @@ def greedy_ids(transformer, source_ids, max_length, banned_ids):
     )
 
 
-def beam_ids(transformer, source_ids, beam_size, alpha, max_length, banned_ids):
+def beam_ids(
+    transformer,
+    source_ids,
+    beam_size,
+    alpha,
+    max_length,
+    banned_ids,
+    rules="gnmt",
+):
     """The whole beam search, likewise.
 
     Args:
         beam_size: int.
         alpha: float scalar or `(B,)`, length penalty; see `beam_search`.
+        rules: see `beam_search`.
         transformer, source_ids, max_length, banned_ids: see `greedy_ids`.
 
     Returns:
@@ -109,6 +118,7 @@ def beam_ids(transformer, source_ids, beam_size, alpha, max_length, banned_ids):
         EOS_ID,
         alpha,
         banned_ids,
+        rules,
     )
 
 

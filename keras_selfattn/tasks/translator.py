@@ -20,6 +20,7 @@ from keras_selfattn.preprocessing.translation_text import (
     EOS_ID,
     PAD_ID,
     SPECIAL_TOKENS,
+    banned_ids,
     cut_lines,
     join_pieces,
     source_ids,
@@ -50,16 +51,19 @@ class Translator(Task):
     Reference: Vaswani et al. 2017 (arXiv:1706.03762).
 
     Args:
-        tokenizer: SentencePieceTokenizer (or its config) whose special
-            tokens are `SPECIAL_TOKENS` (`<pad>`, `<s>`, `</s>`);
-            of both languages, or of the source alone.
+        tokenizer: SentencePieceTokenizer or MarianTokenizer (or its config)
+            whose special tokens are `SPECIAL_TOKENS` (`<pad>`, `<s>`,
+            `</s>`); of both languages, or of the source alone.
         transformer: Transformer (or its config); default one of small size
             for the tokenizers.
-        target_tokenizer: the target's, where it has a vocabulary of its own.
+        target_tokenizer: the target's, where it has a vocabulary of its own,
+            or cuts other pieces out of the same.
         label_smoothing: float in [0, 1).
         max_source_tokens: int, a longer line is cut into pieces.
         max_target_tokens: int, no piece's translation is longer (nor longer
             than twice the source's tokens and ten).
+        rules: how beams are searched; see `decoding.beam_search`. Under those
+            of `transformers` a translation may have unknown pieces.
 
     Call arguments:
         inputs: dict of "source_ids", int32 `(B, S)`, padded with 0, and
@@ -90,6 +94,7 @@ class Translator(Task):
         label_smoothing=0.1,
         max_source_tokens=128,
         max_target_tokens=160,
+        rules="gnmt",
         **kwargs,
     ):
         # Layers
@@ -131,6 +136,7 @@ class Translator(Task):
         self.label_smoothing = label_smoothing
         self.max_source_tokens = max_source_tokens
         self.max_target_tokens = max_target_tokens
+        self.rules = rules
         self._decoder = None
         self._searches = {}  # beam to CompiledSearch
 
@@ -144,6 +150,7 @@ class Translator(Task):
             "label_smoothing": self.label_smoothing,
             "max_source_tokens": self.max_source_tokens,
             "max_target_tokens": self.max_target_tokens,
+            "rules": self.rules,
         }
 
     @property
@@ -197,7 +204,11 @@ class Translator(Task):
         else:
             if beam not in self._searches:
                 self._searches[beam] = CompiledSearch(
-                    self.transformer, beam, self._places, self._banned_ids
+                    self.transformer,
+                    beam,
+                    self._places,
+                    self._banned_ids,
+                    self.rules,
                 )
             found = self._searches[beam].write(ids, alpha)
         return found[: len(rows)]
@@ -221,12 +232,13 @@ class Translator(Task):
             alpha,
             banned_ids=self._banned_ids,
             no_repeat_ngram=no_repeat_ngram,
+            rules=self.rules,
         )
         return [result[0] for result in results]
 
     @property
     def _banned_ids(self):
-        return PAD_ID, BOS_ID, self.writer.unknown_id
+        return banned_ids(self.writer, self.rules)
 
     @property
     def _places(self):
@@ -341,6 +353,7 @@ class Translator(Task):
                 alpha,
                 self._places,
                 self._banned_ids,
+                self.rules,
             )
             return {"token_ids": ids, "scores": scores}
 
@@ -387,6 +400,7 @@ class Translator(Task):
             "max_target_tokens": self._places,
             "cache_shape": cache_shape(self.transformer, 1, None),
             "beam": BEAM,
+            "rules": self.rules,
         }
 
     def export_outputs(self, inputs):
@@ -454,6 +468,12 @@ def _check_vocabularies(tokenizer, target_tokenizer, transformer, sizes):
                 "special_tokens=SPECIAL_TOKENS, keep_unknown=True)."
             )
     expected = [transformer.vocabulary_size, transformer.target_vocabulary_size]
+    if (
+        expected[1] is None
+        and target_tokenizer is not None
+        and target_tokenizer.vocabulary == tokenizer.vocabulary
+    ):
+        sizes = [sizes[0], None]  # other pieces of the same vocabulary
     if sizes != expected:
         raise ValueError(
             f"The vocabularies (source, target) have {sizes} tokens, but the "

@@ -1,10 +1,11 @@
-"""Makes tests/golden/checkpoints: a BERT, a RoBERTa, a DistilBERT, a GPT-2.
+"""Makes tests/golden/checkpoints: a BERT, a RoBERTa, a GPT-2, a Marian ...
 
     python -m tests.golden.make_tiny_checkpoints
 
-It needs transformers and torch, which wrote what is expected: the logits of
-two rows of ids (`expected.npz`), and the ids of texts (`tokens.json`). Made
-once and committed: no test runs this.
+It needs transformers, torch and sentencepiece. They wrote what is expected:
+the logits of two rows of ids (`expected.npz`), the ids of texts
+(`tokens.json`), what is written (`written.json`). Made once and committed: no
+test runs this.
 """
 
 import json
@@ -16,12 +17,21 @@ import numpy as np
 from tests.transformers_models import (
     KINDS,
     make_gpt2,
+    make_marian,
     make_model,
+    marian_logits,
+    marian_writes,
     reference,
     token_rows,
 )
 
 FOLDER = Path(__file__).parent / "checkpoints"
+MARIAN_TEXTS = [
+    "the cat sat on the mat",
+    ">>de<< a dog  and a cat ",
+    ">>xx<< die katze",
+    "caf\u00e9 \u732b dog",
+]
 TEXTS = [
     "",
     "The cat sat on a mat.",
@@ -65,8 +75,49 @@ def make_tiny_gpt2(folder):
     (folder / "written.json").write_text(text)
 
 
+def make_tiny_marian(folder):
+    """Write a Marian translator, its logits, and what it translates."""
+    from transformers import MarianTokenizer
+
+    model = make_marian(folder, end=3.0)
+    (folder / "generation_config.json").unlink()
+    padding = model.config.pad_token_id
+    random = np.random.default_rng(0)
+    source = random.integers(1, padding, (2, 6))
+    source[:, -1], source[1, 3:] = 0, (0, padding, padding)
+    target = random.integers(1, padding, (2, 4))
+    target[:, 0] = padding
+    np.savez_compressed(
+        folder / "expected.npz",
+        source_ids=source.astype("int32"),
+        target_ids=target.astype("int32"),
+        logits=marian_logits(model, source, target),
+    )
+    tokenizer = MarianTokenizer.from_pretrained(folder)
+    found = {
+        "source": {text: tokenizer(text)["input_ids"] for text in MARIAN_TEXTS},
+        "target": {
+            text: tokenizer(text_target=text)["input_ids"]
+            for text in MARIAN_TEXTS
+        },
+    }
+    text = json.dumps(found, indent=1) + "\n"
+    (folder / "tokens.json").write_text(text)
+    written = []
+    for length in range(2, 9):
+        row = [*random.integers(1, padding, length - 1).tolist(), 0]
+        written.append(
+            {
+                "source_ids": row,
+                "greedy": marian_writes(model, row, 1),
+                "beam": marian_writes(model, row, 4),
+            }
+        )
+    (folder / "written.json").write_text(json.dumps(written, indent=1) + "\n")
+
+
 def main():
-    """Write the three folders anew."""
+    """Write the folders anew."""
     from transformers import BertTokenizer, RobertaTokenizer
 
     shutil.rmtree(FOLDER, ignore_errors=True)
@@ -92,6 +143,7 @@ def main():
         size = sum(path.stat().st_size for path in folder.iterdir())
         print(f"{kind}: {size} bytes, logits to {np.abs(logits).max():.2f}")
     make_tiny_gpt2(FOLDER / "gpt2")
+    make_tiny_marian(FOLDER / "marian")
 
 
 if __name__ == "__main__":
