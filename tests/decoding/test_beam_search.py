@@ -129,6 +129,27 @@ def test_repeats_can_be_forbidden():
         assert len(pairs) == len(set(pairs)) > 3
 
 
+def test_the_rules_of_transformers():
+    """Its penalty, its sums, its cut texts: what they are by hand.
+
+    Held against the package itself by `tests/convert/test_marian.py`.
+    """
+    model = Markov(5, eos_bonus=1.0)
+    assert length_penalty(3, 2.0, "transformers") == 9
+    free = search(model, 3, alpha=0.0, banned_ids=(), rules="transformers")
+    banned = search(model, 3, alpha=0.0, rules="transformers")
+    for one, other in zip(free, banned, strict=True):
+        if BOS not in one[0][0]:  # banning takes nothing from the others
+            assert one[0][1] == pytest.approx(other[0][1])
+    cut = Markov(5, eos_bonus=-90.0)
+    for rules, length in (("transformers", 4), ("transformers_forced", 5)):
+        (as_it_is,) = search(cut, 2, 4, 0.0, rules=rules)[0]
+        (divided,) = search(cut, 2, 4, 1.0, rules=rules)[0]
+        assert divided[1] == pytest.approx(as_it_is[1] / length)
+    with pytest.raises(ValueError, match="rules='wu' is unknown; use one of"):
+        search(model, 3, rules="wu")
+
+
 @pytest.mark.parametrize(
     "wrong", [{"beam": 0}, {"beam": 2, "num_best": 3}, {"alpha": -1.0}]
 )

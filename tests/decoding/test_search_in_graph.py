@@ -86,16 +86,22 @@ def test_greedy_writes_what_greedy_search_writes(limits):
 
 
 @pytest.mark.parametrize(
-    "beam, alpha, bonus, limits",
+    "beam, alpha, bonus, limits, rules",
     [
-        (1, 0.6, 1.0, [6] * 6),
-        (2, 0.0, 1.0, [1, 2, 3, 4, 5, 6]),
-        (3, 1.0, 0.0, [6] * 6),
-        (4, 0.6, -9.0, [1, 2, 3, 4, 5, 6]),  # most are cut
-        (4, 2.0, 2.0, [6, 5, 6, 5, 6, 5]),
+        (1, 0.6, 1.0, [6] * 6, "gnmt"),
+        (2, 0.0, 1.0, [1, 2, 3, 4, 5, 6], "gnmt"),
+        (3, 1.0, 0.0, [6] * 6, "gnmt"),
+        (4, 0.6, -9.0, [1, 2, 3, 4, 5, 6], "gnmt"),  # most are cut
+        (4, 2.0, 2.0, [6, 5, 6, 5, 6, 5], "gnmt"),
+        (3, 1.0, 0.0, [6] * 6, "transformers"),
+        (3, 0.6, -9.0, [1, 2, 3, 4, 5, 6], "transformers"),
+        (3, 2.0, 2.0, [6, 5, 6, 5, 6, 5], "transformers_forced"),
+        (3, 0.6, -9.0, [1, 2, 3, 4, 5, 6], "transformers_forced"),
     ],
 )
-def test_a_beam_writes_what_beam_search_writes(beam, alpha, bonus, limits):
+def test_a_beam_writes_what_beam_search_writes(
+    beam, alpha, bonus, limits, rules
+):
     for seed in (3, 4):
         model = Markov(LANGUAGES, seed, bonus)
         expected = beam_search(
@@ -108,6 +114,7 @@ def test_a_beam_writes_what_beam_search_writes(beam, alpha, bonus, limits):
             EOS,
             alpha,
             banned_ids=(BOS,),
+            rules=rules,
         )
         graph = GraphMarkov(model, beam)
         found, scores = beam_in_graph(
@@ -115,6 +122,7 @@ def test_a_beam_writes_what_beam_search_writes(beam, alpha, bonus, limits):
             graph.start(),
             beam_size=beam,
             alpha=alpha,
+            rules=rules,
             **arguments(limits),
         )
         assert rows(found) == [best[0].tolist() for (best,) in expected]
