@@ -50,7 +50,8 @@ def test_a_repository_is_fetched_without_pickles(use_hub, tmp_path):
     assert hub_folder("hf://someone/some-model@v1.0") == tmp_path
     ((name, options),) = calls
     assert (name, options["revision"]) == ("someone/some-model", "v1.0")
-    assert "model*.safetensors" in options["allow_patterns"]
+    needed = {"model*.safetensors", "merges.txt", "source.spm", "target.spm"}
+    assert needed <= set(options["allow_patterns"])
     assert not any(".bin" in kind for kind in options["allow_patterns"])
 
 
