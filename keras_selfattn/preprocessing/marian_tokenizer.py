@@ -70,6 +70,14 @@ class MarianTokenizer:
         found += self._pieces.pieces(text)
         return [self._ids.get(piece, self.unknown_id) for piece in found]
 
+    def encode_best(self, text, count):
+        """As `SentencePieceTokenizer.encode_best`, by our ids."""
+        names = self._pieces.vocabulary
+        return [
+            ([self._ids.get(names[i], self.unknown_id) for i in ids], score)
+            for ids, score in self._pieces.encode_best(text, count)
+        ]
+
     def decode(self, ids):
         """Text of token ids; special ones are left out."""
         return detokenize(ids, self.vocabulary)

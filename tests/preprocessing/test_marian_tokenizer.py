@@ -22,6 +22,14 @@ def test_pieces_have_the_ids_of_the_vocabulary(tokenizer):
     assert tokenizer.unknown_id == 5 and tokenizer.vocabulary_size == 9
 
 
+def test_the_likeliest_pieces_come_first(tokenizer):
+    pytest.importorskip("sentencepiece")
+    found = tokenizer.encode_best("dog on", 3)
+    assert found[0][0] == [6, 4] and len(found) == 3
+    scores = [score for _, score in found]
+    assert scores == sorted(scores, reverse=True)
+
+
 def test_it_comes_back_from_its_config(tokenizer):
     again = tokenizer_from_config(tokenizer.get_config())
     assert type(again) is MarianTokenizer
