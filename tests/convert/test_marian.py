@@ -117,6 +117,17 @@ def test_what_is_written_is_what_was_read(golden, tmp_path):
     assert zoo.load(tmp_path).task_config() == task.task_config()
 
 
+def test_a_preset_comes_back(golden, tmp_path):
+    task = zoo.load(golden / "marian")
+    task.save_preset(tmp_path / "mine", language="en-de")
+    loaded = zoo.load(tmp_path / "mine")
+    assert loaded.task_config() == task.task_config()
+    assert loaded.rules == "transformers_forced"
+    row = [5, 8, 2]
+    found, wanted = (x.write([row], beam=3)[0][1] for x in (loaded, task))
+    assert found == pytest.approx(wanted, abs=0.05)  # float16 on disk
+
+
 def test_what_marian_has_not_is_not_written(golden, tmp_path):
     with pytest.raises(ValueError, match="one has a SentencePieceTokenizer"):
         Translator(number_tokenizer()).save_hf(tmp_path)

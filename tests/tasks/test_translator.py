@@ -5,6 +5,7 @@ import pytest
 from keras_selfattn.decoding.greedy_search import greedy_search
 from keras_selfattn.losses.cross_entropy import smoothed_cross_entropy
 from keras_selfattn.models.transformer import Transformer
+from keras_selfattn.preprocessing.marian_tokenizer import MarianTokenizer
 from keras_selfattn.preprocessing.tokenizers import SentencePieceTokenizer
 from keras_selfattn.preprocessing.translation_text import (
     BOS_ID,
@@ -243,8 +244,12 @@ def test_learned_positions_set_the_longest_source_and_target():
 def test_a_vocabulary_that_does_not_fit_is_named():
     with pytest.raises(ValueError, match=r"\[40, None\].*built for \[41, None"):
         Translator(TOKENIZER, Transformer(41, **SIZES))
+    # Another vocabulary wants embeddings of its own; the same one need not.
+    others = [*TOKENIZER.vocabulary[:-1], "x"]
+    other = MarianTokenizer(TOKENIZER.model_bytes, others)
     with pytest.raises(ValueError, match=r"\[40, 40\].*built for \[40, None"):
-        Translator(TOKENIZER, Transformer(40, **SIZES), TOKENIZER)
+        Translator(TOKENIZER, Transformer(40, **SIZES), other)
+    Translator(TOKENIZER, Transformer(40, **SIZES), TOKENIZER)
     texts = [pair.source for pair in number_pairs(200)]
     blank = SentencePieceTokenizer.train(texts, 25)
     with pytest.raises(ValueError, match="vocabulary begins with .'<blank>'"):
