@@ -83,7 +83,11 @@ def test_the_source_matters():
         {},
         {"positions": "rotary"},
         {"positions": "learned", "max_sequence_length": 9},
-        {"block": {"norm": "rms", "norm_first": False}},
+        {
+            "block": {"norm": "rms", "norm_first": False},
+            "scale_embeddings": False,
+            "output_bias": True,
+        },
     ],
     ids=str,
 )
@@ -117,6 +121,9 @@ def test_cached_equals_uncached(change, first):
         {"intermediate_dim": 16},
         {"positions": None},
         {"positions": "learned", "max_sequence_length": 9},
+        {"positions": {"kind": "sinusoidal", "max_wavelength": 100.0}},
+        {"scale_embeddings": False},
+        {"output_bias": True},
         {"tie_embeddings": False},
         {"block": {"activation": "relu"}},
     ],
