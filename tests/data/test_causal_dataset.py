@@ -96,3 +96,11 @@ def test_what_cannot_be_learned_from_is_named():
         TokenWindows(np.arange(9), 5, 1, 0)
     with pytest.raises(ValueError, match="no text of at least two tokens"):
         TextRows([[4], []])
+
+
+def test_rows_are_filled_with_the_id_of_padding():
+    rows = TextRows([[5, 6, 7], [0, 8]], padding_id=9, length_multiple=4)
+    ((inputs, labels),) = rows.batches()
+    found = sorted(inputs["token_ids"].tolist())
+    assert found == [[0, 8, 9, 9], [5, 6, 7, 9]]
+    assert sorted(labels.tolist()) == [[6, 7, 9, 9], [8, 9, 9, 9]]
