@@ -17,16 +17,19 @@ CONFIG = "config.json"
 # A config.json's model_type -> load(folder, config) -> task.
 LOADERS = {
     "bert": "bert:load_bert",
+    "ctranslate2": "whisper_ctranslate2:load_whisper_ctranslate2",
     "distilbert": "bert:load_bert",
     "gpt2": "gpt2:load_gpt2",
     "marian": "marian:load_marian",
     "roberta": "bert:load_bert",
+    "whisper": "whisper_checkpoint:load_whisper",
 }
 # A task's class -> files(task) -> config, tensors, {name: text or bytes}.
 SAVERS = {
     "CausalLM": "gpt2:gpt2_files",
     "MaskedLM": "bert:bert_files",
     "Translator": "marian:marian_files",
+    "WhisperRecognizer": "whisper_checkpoint:whisper_files",
 }
 
 
@@ -58,6 +61,8 @@ def load_hf(source):
     folder = hub_folder(source) if named else Path(source)
     config = read_json(folder / CONFIG)
     kind = config.get("model_type")
+    if kind is None and (folder / "model.bin").is_file():
+        kind = "ctranslate2"  # whose config.json does not say
     if kind not in LOADERS:
         raise ValueError(
             f"{folder / CONFIG} has model_type={kind!r}; there are tables for "

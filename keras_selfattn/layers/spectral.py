@@ -13,7 +13,7 @@ import numpy as np
 from keras import ops
 
 WINDOWS = ("hann", "hamming", "rectangular")
-PADDINGS = ("centred", "causal")
+PADDINGS = ("centred", "causal", "mirrored")
 
 
 def window_values(window, length):
@@ -84,7 +84,9 @@ class Framing(keras.layers.Layer):
     ahead; with padding "causal" its last sample is the one before
     `(t + 1) * hop_length_samples` (where the window is shorter than the hop,
     its first is `t * hop_length_samples`), so that a stream cut at whole hops
-    waits for nothing. Outside the signal stand zeros. There are
+    waits for nothing. Outside the signal stand zeros; with padding "mirrored",
+    which is centred too, the rows' own samples in reverse, as of a mirror on
+    the first and on the last. There are
     `ceil(num_samples / hop_length_samples)` frames. Samples after
     `num_samples` count as zeros, whatever they hold.
 
@@ -92,7 +94,8 @@ class Framing(keras.layers.Layer):
         window_length_samples: int, samples a frame (400 = 25 ms at 16 kHz;
             speech uses 20-30 ms).
         hop_length_samples: int, samples from frame to frame (160 = 10 ms).
-        padding: "centred" or "causal".
+        padding: "centred", "causal" or "mirrored" (`L` must then exceed half
+            a window).
 
     Call arguments:
         samples: float32 `(B, L)`.
@@ -140,9 +143,7 @@ class Framing(keras.layers.Layer):
     def left_samples(self):
         """Samples that a frame sees before `t * hop_length_samples`."""
         window, hop = self.window_length_samples, self.hop_length_samples
-        return (
-            window // 2 if self.padding == "centred" else max(0, window - hop)
-        )
+        return max(0, window - hop) if self.padding == "causal" else window // 2
 
     def call(self, samples, num_samples=None):
         hop = self.hop_length_samples
@@ -154,8 +155,11 @@ class Framing(keras.layers.Layer):
         # A frame is `overlap` neighbouring blocks of one hop each, trimmed:
         # slices and a reshape, where a gather would be slow on a device.
         overlap = -(-self.window_length_samples // hop)
-        padding = (self.left_samples, (overlap + 1) * hop)
-        samples = ops.pad(samples, ((0, 0), padding))
+        before = self.left_samples
+        if self.padding == "mirrored":
+            samples = _mirror(samples, before)
+            before = 0
+        samples = ops.pad(samples, ((0, 0), (before, (overlap + 1) * hop)))
         samples = samples[:, : (num_frames + overlap - 1) * hop]
         blocks = ops.reshape(samples, (ops.shape(samples)[0], -1, hop))
         frames = ops.concatenate(
@@ -188,6 +192,16 @@ class Framing(keras.layers.Layer):
         }
 
 
+def _mirror(samples, count):
+    """Puts `count` samples in reverse before and behind: `(B, L + 2 count)`."""
+    parts = [
+        ops.flip(samples[:, 1 : count + 1], axis=1),
+        samples,
+        ops.flip(samples[:, -count - 1 : -1], axis=1),
+    ]
+    return ops.concatenate(parts if count else [samples], axis=1)
+
+
 @keras.saving.register_keras_serializable(package="keras_selfattn")
 class LogMelSpectrogram(keras.layers.Layer):
     """Log-mel features: `log_scale * log10(max(mel, floor)) + log_shift`.
@@ -196,8 +210,8 @@ class LogMelSpectrogram(keras.layers.Layer):
     parameters of Whisper's front end but for two points: frames at the ends
     see zeros, not a mirrored signal, and the floor is a fixed energy, not 80
     dB below the loudest frame, so that a frame does not depend on the rest
-    of the recording (set `dynamic_range_db=80.` and `energy_floor=1e-10`
-    for theirs).
+    of the recording (for theirs: `dynamic_range_db=80.`,
+    `energy_floor=1e-10`, `padding="mirrored"`).
 
     Reference: Radford et al. 2022 (arXiv:2212.04356), section 2.2; mel scale
     and unit-area filters after Slaney's Auditory Toolbox (1998).
@@ -216,7 +230,7 @@ class LogMelSpectrogram(keras.layers.Layer):
             below the row's loudest are lifted to that level.
         log_scale: float, factor on the base-10 logarithm.
         log_shift: float, added last.
-        padding: "centred" or "causal", see Framing.
+        padding: "centred", "causal" or "mirrored", see Framing.
 
     Call arguments:
         samples: float32 `(B, L)` in [-1, 1].

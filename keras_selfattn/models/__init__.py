@@ -8,6 +8,7 @@ from keras_selfattn.models.text_cnn import TextCNN
 from keras_selfattn.models.text_encoder import TextEncoder
 from keras_selfattn.models.text_rnn import TextRNN
 from keras_selfattn.models.transformer import Transformer
+from keras_selfattn.models.whisper import Whisper
 
 __all__ = [
     "AttentionDecoder",
@@ -18,4 +19,5 @@ __all__ = [
     "TextEncoder",
     "TextRNN",
     "Transformer",
+    "Whisper",
 ]

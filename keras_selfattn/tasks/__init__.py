@@ -7,6 +7,7 @@ from keras_selfattn.tasks.speech_recognizer import SpeechRecognizer
 from keras_selfattn.tasks.task import Task
 from keras_selfattn.tasks.text_classifier import TextClassifier
 from keras_selfattn.tasks.translator import Translator
+from keras_selfattn.tasks.whisper_recognizer import WhisperRecognizer
 
 __all__ = [
     "CausalLM",
@@ -16,4 +17,5 @@ __all__ = [
     "Task",
     "TextClassifier",
     "Translator",
+    "WhisperRecognizer",
 ]
