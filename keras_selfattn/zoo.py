@@ -120,8 +120,11 @@ def card(name_or_folder):
 def load(name_or_folder):
     """Load a preset as a task that can be called, trained and exported.
 
-    The sha256 of its weights is checked first. Where Keras is not imported
-    yet, a backend that is installed is chosen (see `keras_selfattn.backends`).
+    The sha256 of its weights is checked first. Weights that others give away
+    (`asr_whisper_tiny_en`) come from the package that has them, or from the
+    hub, and are kept; see `convert.external_preset`. Where Keras
+    is not imported yet, a backend that is installed is chosen (see
+    `keras_selfattn.backends`).
 
     Other people's checkpoints load as well: see `convert.huggingface.load_hf`.
 
@@ -152,6 +155,15 @@ def load(name_or_folder):
 
         return load_hf(name_or_folder)
     folder = resolve(name_or_folder)
+    contents = preset_folder.read(folder)
+    if "source" in contents:
+        choose_backend()
+        from keras_selfattn.convert.external_preset import load_external
+
+        try:
+            return load_external(contents["name"], contents["source"])
+        except ValueError as error:
+            raise PresetError(str(error)) from error
     preset_folder.model_file(folder, "model.safetensors")
     choose_backend()
     from keras_selfattn.tasks.task import Task

@@ -171,3 +171,16 @@ def exported_translator(tmp_path_factory):
     path = tmp_path_factory.mktemp("translator") / "numbers.tflite"
     report = task.export(path, progress=lambda line: None)
     return task, pairs, path, report
+
+
+@pytest.fixture(scope="session")
+def exported_whisper(tmp_path_factory):
+    """A small random Whisper, its file and its report, made once."""
+    if importlib.util.find_spec("tensorflow") is None:
+        pytest.skip("the converter needs TensorFlow")
+    from tests.whisper_examples import recognizer
+
+    task = recognizer("en", seed=8)
+    path = tmp_path_factory.mktemp("whisper") / "whisper.tflite"
+    report = task.export(path, progress=lambda line: None)
+    return task, path, report

@@ -61,6 +61,7 @@ NAMES = {
         "Transcript",
         "Translation",
         "Translator",
+        "WhisperTranscriber",
     },
     "keras_selfattn.tasks": {
         "CausalLM",
@@ -70,6 +71,7 @@ NAMES = {
         "Task",
         "TextClassifier",
         "Translator",
+        "WhisperRecognizer",
     },
 }
 SIGNATURES = {
@@ -106,6 +108,14 @@ SIGNATURES = {
         "(beam=16, language_model=None, lm_weight=0.5, word_bonus=1.5, "
         "unknown_penalty=12.0, phrases=(), phrase_bonus=1.0, num_best=1, "
         "grammar=None, spellings=None, least_score=-2.0)"
+    ),
+    "runtime.WhisperTranscriber": "(source, num_threads=1)",
+    "runtime.WhisperTranscriber.transcribe": (
+        "(self, x, progress=None, search=None)"
+    ),
+    "tasks.WhisperRecognizer.transcribe": (
+        "(self, x, beam=1, alpha=1.0, language=None, translate=False, "
+        "details=False, batch_size=4)"
     ),
     "runtime.Transcriber": "(source, num_threads=1)",
     "runtime.Transcriber.transcribe": ("(self, x, progress=None, search=None)"),

@@ -138,9 +138,9 @@ def transcribe(
                 raise typer.Exit(2)
             return
 
-        from keras_selfattn.runtime.transcriber import Transcriber
+        from keras_selfattn.runtime.whisper_transcriber import open_transcriber
 
-        transcriber = Transcriber(model_source(preset), num_threads=threads)
+        transcriber = open_transcriber(model_source(preset), threads)
         paths, failed = audio_files(files)
         transcribed = 0
         with FileProgress(len(paths)) as progress:

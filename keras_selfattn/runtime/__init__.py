@@ -15,6 +15,7 @@ _HOMES = {
     "Transcript": "keras_selfattn.runtime.transcriber",
     "Translation": "keras_selfattn.runtime.translator",
     "Translator": "keras_selfattn.runtime.translator",
+    "WhisperTranscriber": "keras_selfattn.runtime.whisper_transcriber",
 }
 
 __all__ = sorted(_HOMES)

@@ -133,7 +133,15 @@ def model_file(folder, name):
         PresetError: the file is missing or differs from what is listed.
     """
     path = Path(folder) / name
-    if read(folder)["files"]:
+    contents = read(folder)
+    if "source" in contents and not path.is_file():
+        raise PresetError(
+            f"{contents['name']} comes without a {name}: its weights are "
+            "others'. Make the file once (keras-selfattn export "
+            f"{contents['name']} FILE.tflite) and use that; as a task, "
+            f"zoo.load({contents['name']!r}) gives it."
+        )
+    if contents["files"]:
         verify(folder, [name])
     elif not path.is_file():
         raise PresetError(f"{path} is missing.")

@@ -44,7 +44,7 @@ class Transcript:
         tokens: list of `{"id", "token", "time_s", "confidence"}`; `time_s` is
             when the token starts.
         confidence: in [0, 1]; the geometric mean of the tokens' probabilities,
-            0 when nothing was recognised.
+            0 when nothing was recognised; None where the model tells none.
         duration_s: length of the audio in seconds.
         real_time_factor: seconds of computing for each second of audio (reading
             the file is not counted); below 1 is faster than speech.

@@ -52,8 +52,9 @@ class WritingRules:
 def fit_length(samples, length):
     """Samples `(B, L)` with zeros behind them, or cut: `(B, length)`."""
     # Padded and cut, then told: an interpreter must know the length.
+    rows = -1 if samples.shape[0] is None else samples.shape[0]
     samples = ops.pad(samples, ((0, 0), (0, length)))[:, :length]
-    return ops.reshape(samples, (ops.shape(samples)[0], length))
+    return ops.reshape(samples, (rows, length))
 
 
 def bias_table(rules, vocabulary_size):
@@ -154,7 +155,8 @@ def _ready(whisper, features, rules, beam):
     zero = ops.zeros((), dtype="int32")
 
     def step(token_ids, position, seen, caches):
-        token_ids = ops.where(ops.equal(token_ids, size), 0, token_ids)
+        # Beyond: rows of a beam that nothing goes on from hold anything.
+        token_ids = ops.where(token_ids >= size, 0, token_ids)
         logits, caches = whisper.continue_rows(
             token_ids, beam, position, seen, caches, context
         )
