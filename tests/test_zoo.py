@@ -299,6 +299,9 @@ def test_the_shipped_index_holds_what_is_there():
 @pytest.mark.parametrize("name", SHIPPED)
 def test_every_shipped_preset_is_whole_and_says_what_it_said(name):
     preset = zoo.describe(name)
+    if "source" in preset:  # its weights are others': nothing is shipped
+        assert not preset["files"] and zoo.card(name).startswith("# ")
+        return
     expected = {"model.safetensors", "model.tflite"}
     if preset["task"] == "SpeechRecognizer":
         expected.add("sample.wav")

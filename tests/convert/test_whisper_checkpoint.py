@@ -175,7 +175,7 @@ def test_a_model_of_english_alone_is_told_by_where_marks_begin():
         (
             25,
             {
-                "d_model": 35,
+                "d_model": 70,
                 "encoder_attention_heads": 5,
                 "decoder_attention_heads": 7,
                 "encoder_ffn_dim": 24,

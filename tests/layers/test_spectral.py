@@ -39,6 +39,14 @@ def test_frames_are_centred_on_the_hop_as_literal_matrix():
     np.testing.assert_array_equal(to_numpy(mask), [[True, True, True]])
 
 
+def test_mirrored_frames_see_the_signal_in_reverse_as_literal_matrix():
+    samples = np.array([[1.0, 2, 3, 4, 5]], "float32")
+    frames, _ = Framing(4, 2, "mirrored")(samples)
+    np.testing.assert_array_equal(
+        to_numpy(frames), [[[3, 2, 1, 2], [1, 2, 3, 4], [3, 4, 5, 4]]]
+    )
+
+
 @pytest.mark.parametrize("window,hop", [(5, 2), (3, 3), (2, 5), (7, 1)])
 def test_frames_equal_a_loop_over_samples(window, hop):
     samples = np.arange(1.0, 14.0, dtype="float32")

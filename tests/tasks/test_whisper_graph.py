@@ -86,7 +86,7 @@ def test_a_wide_beam_finds_the_best_text_of_all():
 
 @pytest.mark.backend
 def test_a_beam_of_one_is_greedy_and_rows_do_not_mix():
-    model = whisper(8)
+    model = whisper()
     whole = to_numpy(greedy_ids(model, FEATURES, RULES))
     assert whole.shape == (3, 7) and whole.max() < SIZE
     assert (whole != whole[0]).any()
