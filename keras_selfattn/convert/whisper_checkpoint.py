@@ -87,6 +87,8 @@ def load_whisper(folder, config):
 def whisper_files(task):
     """A WhisperRecognizer as a checkpoint; see `huggingface.save_hf`.
 
+    Biases of keys, which change nothing, are left out: theirs has none.
+
     Returns:
         config (dict), tensors (dict of arrays), other files (dict of text).
     """

@@ -52,6 +52,9 @@ def export_litert(
     `token_ids`, `log_probabilities` and `next_state_*` out; see
     `tasks.streaming_graph`.
 
+    Whisper's is `transcribe`, too: `samples` in; `token_ids`, int32 `(1, T)`,
+    out: the text of the first 30 s, then the token that ends it.
+
     A text classifier's is `classify`: `token_ids`, int32 `(1, T)`, and, with
     n-grams, `ngram_ids`, int32 `(1, G)`, in; `log_probabilities`, float32
     `(1, C)`, and, with attention pooling, `attention_weights`, float32

@@ -361,7 +361,7 @@ class WhisperRecognizer(Task):
         return {"token_ids": np.array(written, "int32")}
 
     def export_probes(self):
-        """Two awkward lengths, and one that is cut."""
+        """Two awkward lengths."""
         waves = probe_waveforms(self.sampling_rate_hz, self.min_samples)
         return [
             {"samples": wave[: self.num_samples]}

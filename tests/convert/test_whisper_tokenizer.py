@@ -26,7 +26,7 @@ def test_both_forms_of_files_are_read(tmp_path):
     whole(tmp_path)
     found = read_whisper_tokenizer(tmp_path, SIZE, 20)
     assert found.get_config() == expected.get_config()
-    assert found.encode(" ab c<|en|>") == [14, 15, 8] or found.encode(" ab")
+    assert found.encode(" ab de!") == [8, 9, 8, 12, 0]
     (tmp_path / "tokenizer.json").unlink()
     for name, text in whisper_tokenizer_files(expected).items():
         (tmp_path / name).write_text(text, "utf-8")
