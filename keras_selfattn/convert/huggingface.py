@@ -23,11 +23,13 @@ LOADERS = {
     "marian": "marian:load_marian",
     "roberta": "bert:load_bert",
     "whisper": "whisper_checkpoint:load_whisper",
+    "t5": "t5:load_t5",
 }
 # A task's class -> files(task) -> config, tensors, {name: text or bytes}.
 SAVERS = {
     "CausalLM": "gpt2:gpt2_files",
     "MaskedLM": "bert:bert_files",
+    "TextToText": "t5:t5_files",
     "Translator": "marian:marian_files",
     "WhisperRecognizer": "whisper_checkpoint:whisper_files",
 }

@@ -38,6 +38,7 @@ from keras_selfattn.layers.precomputed_features import PrecomputedFeatures
 from keras_selfattn.layers.self_attention import MultiHeadSelfAttention
 from keras_selfattn.layers.spec_augment import SpecAugment
 from keras_selfattn.layers.spectral import Framing, LogMelSpectrogram
+from keras_selfattn.layers.t5_buckets import T5PositionBias
 from keras_selfattn.layers.word_dropout import WordDropout
 
 __all__ = [
@@ -68,6 +69,7 @@ __all__ = [
     "SinusoidalPositions",
     "SpecAugment",
     "SpectralEntropy",
+    "T5PositionBias",
     "T5RelativeBuckets",
     "TransformerXLPositions",
     "WordDropout",

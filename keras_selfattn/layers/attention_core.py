@@ -257,13 +257,17 @@ def check_heads(num_heads, head_dim=None, num_key_value_heads=None):
         )
 
 
-def check_rates(dropout=0.0, soft_cap=None):
-    """Raises a ValueError for a dropout or soft cap out of its range."""
+def check_rates(dropout=0.0, soft_cap=None, scale=None):
+    """Raises a ValueError for a dropout, cap or scale out of its range."""
     if not 0 <= dropout < 1:
         raise ValueError(f"dropout={dropout} is outside [0, 1).")
     if soft_cap is not None and not soft_cap > 0:
         raise ValueError(
             f"soft_cap={soft_cap} must be > 0, or None for no cap."
+        )
+    if scale is not None and not scale > 0:
+        raise ValueError(
+            f"scale={scale} must be > 0, or None for 1 / sqrt(head_dim)."
         )
 
 

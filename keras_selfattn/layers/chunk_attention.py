@@ -44,7 +44,7 @@ def attend_chunk(layer, inputs, past, came, padding_mask):
     query = split_heads(layer.query(inputs), layer.num_heads)
     key = split_heads(joined["key"], num_pairs)
     value = split_heads(joined["value"], num_pairs)
-    scale, bias, part = query.shape[-1] ** -0.5, None, layer._part
+    scale, bias, part = layer._scale, None, layer._part
     if part is not None:
         query, key = part.turn(query, places), part.turn(key)
         num_keys = places + inputs.shape[1]

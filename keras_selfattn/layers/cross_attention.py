@@ -50,6 +50,7 @@ class MultiHeadCrossAttention(keras.layers.Layer):
         num_key_value_heads: int that divides `num_heads`; default as many.
         soft_cap: float > 0, scores become `cap tanh(scores / cap)`; None for
             no cap.
+        scale: float > 0, what scores are multiplied by; default `H ** -0.5`.
 
     Call arguments:
         inputs: float `(B, T, D)`.
@@ -88,11 +89,12 @@ class MultiHeadCrossAttention(keras.layers.Layer):
         seed=0,
         num_key_value_heads=None,
         soft_cap=None,
+        scale=None,
         **kwargs,
     ):
         super().__init__(**kwargs)
         check_heads(num_heads, head_dim, num_key_value_heads)
-        check_rates(dropout, soft_cap)
+        check_rates(dropout, soft_cap, scale)
         take_positions(self, positions, head_dim)
         self.num_heads = num_heads
         self.head_dim = head_dim
@@ -101,6 +103,7 @@ class MultiHeadCrossAttention(keras.layers.Layer):
         self.seed = seed
         self.num_key_value_heads = num_key_value_heads
         self.soft_cap = soft_cap
+        self.scale = scale
 
     def build(self, inputs_shape, context_shape=None):
         if context_shape is None:
@@ -111,6 +114,7 @@ class MultiHeadCrossAttention(keras.layers.Layer):
             )
         dim, context_dim = inputs_shape[-1], context_shape[-1]
         self._head_dim = head_size(dim, self.num_heads, self.head_dim)
+        self._scale = self.scale or self._head_dim**-0.5
         self._num_pairs = self.num_key_value_heads or self.num_heads
         add_projections(
             self,
@@ -166,7 +170,7 @@ class MultiHeadCrossAttention(keras.layers.Layer):
         key, value = (
             ops.cast(cache[name], query.dtype) for name in ("key", "value")
         )
-        scale = self._head_dim**-0.5
+        scale = self._scale
         bias = None if attention_bias is None else score_bias(attention_bias)
         if self._part is not None:
             query, by_position = self._part.bias(
@@ -222,7 +226,7 @@ class MultiHeadCrossAttention(keras.layers.Layer):
     def get_config(self):
         names = (
             "num_heads head_dim dropout use_bias seed num_key_value_heads "
-            "soft_cap"
+            "soft_cap scale"
         ).split()
         return {
             **super().get_config(),

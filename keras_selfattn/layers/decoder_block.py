@@ -54,7 +54,11 @@ class DecoderBlock(keras.layers.Layer):
         attention: None (full), or another self-attention that can hide the
             future, as `{"kind": "local", "window": 64}`; see
             `choose_attention`.
-        norm: "layer" or "rms".
+        norm: "layer", "rms" or a dict; see `make_norm`.
+        use_bias: bool, biases in the attentions' projections and in the
+            feed-forward network.
+        cross_attention: dict of further arguments of the attention to the
+            context, such as "head_dim", or None.
 
     Call arguments:
         inputs: float `(B, T, D)`.
@@ -66,6 +70,7 @@ class DecoderBlock(keras.layers.Layer):
         cache_index: int or int scalar tensor, tokens in the cache so far.
         return_attention_scores: bool, also return the weights of the
             attention to the context.
+        attention_bias: float, of the self-attention, see there; or None.
         training: bool.
 
     Returns:
@@ -94,6 +99,8 @@ class DecoderBlock(keras.layers.Layer):
         seed=0,
         attention=None,
         norm="layer",
+        use_bias=True,
+        cross_attention=None,
         **kwargs,
     ):
         super().__init__(**kwargs)
@@ -106,23 +113,36 @@ class DecoderBlock(keras.layers.Layer):
         self.norm_first = norm_first
         self.seed = seed
         self.norm = norm
+        self.use_bias = use_bias
         policy = {"dtype": self.dtype_policy}
         self._attention_config = attention_config(attention)
         self.attention = choose_attention(
-            attention, num_heads, positions, inner_dropout, seed, **policy
+            attention,
+            num_heads,
+            positions,
+            inner_dropout,
+            seed,
+            use_bias=use_bias,
+            **policy,
         )
+        self._cross_config = dict(cross_attention or {})
         self.cross_attention = MultiHeadCrossAttention(
             num_heads,
-            dropout=inner_dropout,
-            seed=seed + 1,
             name="cross_attention",
             **policy,
+            **{
+                "dropout": inner_dropout,
+                "seed": seed + 1,
+                "use_bias": use_bias,
+                **self._cross_config,
+            },
         )
         self.feed_forward = FeedForward(
             intermediate_dim,
             activation,
             inner_dropout,
             seed + 2,
+            use_bias,
             name="feed_forward",
             **policy,
         )
@@ -153,6 +173,7 @@ class DecoderBlock(keras.layers.Layer):
         cache=None,
         cache_index=None,
         return_attention_scores=False,
+        attention_bias=None,
         training=False,
     ):
         kept = {"self": None, "context": None}
@@ -162,6 +183,7 @@ class DecoderBlock(keras.layers.Layer):
         to_self = known_arguments(
             self.attention,
             padding_mask=padding_mask,
+            attention_bias=attention_bias,
             use_causal_mask=True,
             cache=kept["self"],
             cache_index=cache_index,
@@ -270,13 +292,14 @@ class DecoderBlock(keras.layers.Layer):
     def get_config(self):
         names = (
             "num_heads intermediate_dim activation dropout inner_dropout "
-            "norm_first seed norm"
+            "norm_first seed norm use_bias"
         ).split()
         return {
             **super().get_config(),
             **{name: getattr(self, name) for name in names},
             "positions": positions_config(self.positions),
             "attention": self._attention_config,
+            "cross_attention": self._cross_config or None,
         }
 
 
@@ -292,7 +315,13 @@ def _two_caches(cache):
 
 
 def continue_stack(
-    blocks, inputs, cache_index, caches, context, context_padding_mask
+    blocks,
+    inputs,
+    cache_index,
+    caches,
+    context,
+    context_padding_mask,
+    attention_bias=None,
 ):
     """The outputs of tokens that come after those in the caches of a stack.
 
@@ -303,6 +332,7 @@ def continue_stack(
         caches: list of the blocks' own caches; see `empty_caches`.
         context: list of their caches of the context.
         context_padding_mask: bool `(B, S)`.
+        attention_bias: of all blocks' self-attention, or None.
 
     Returns:
         float `(B, T, D)` and the list of updated own caches.
@@ -314,6 +344,7 @@ def continue_stack(
             context_padding_mask=context_padding_mask,
             cache={"self": own, "context": other},
             cache_index=cache_index,
+            attention_bias=attention_bias,
         )
         updated.append(cache["self"])
     return x, updated

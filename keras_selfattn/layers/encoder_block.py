@@ -48,6 +48,7 @@ class EncoderBlock(keras.layers.Layer):
         inputs: float `(B, T, D)`.
         padding_mask: bool `(B, T)`, True = real, or None.
         attention_mask: bool, see MultiHeadSelfAttention, or None.
+        attention_bias: float, likewise, or None.
         use_causal_mask: bool, hide the future.
         return_attention_scores: bool, also return the attention's weights.
         training: bool.
@@ -136,12 +137,14 @@ class EncoderBlock(keras.layers.Layer):
         attention_mask=None,
         use_causal_mask=False,
         return_attention_scores=False,
+        attention_bias=None,
         training=False,
     ):
         arguments = known_arguments(
             self.attention,
             padding_mask=padding_mask,
             attention_mask=attention_mask,
+            attention_bias=attention_bias,
             use_causal_mask=use_causal_mask,
             return_attention_scores=return_attention_scores,
         )

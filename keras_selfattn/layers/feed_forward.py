@@ -11,6 +11,7 @@ GATED = {
     "bilinear": "linear",
     "reglu": "relu",
     "geglu": "gelu",
+    "geglu_new": "gelu_new",
     "swiglu": "silu",
 }
 
@@ -40,7 +41,7 @@ class FeedForward(keras.layers.Layer):
         intermediate_dim: int, features between the products.
         activation: str, a Keras activation ("relu", "gelu", "silu", ...),
             "gelu_new" (GELU by its tangent), or a gate: "glu", "bilinear",
-            "reglu", "geglu" or "swiglu".
+            "reglu", "geglu", "geglu_new" or "swiglu".
         dropout: float in [0, 1), after the activation (and the gate).
         seed: int, seed of the dropout.
         use_bias: bool, biases in the products.
@@ -85,11 +86,9 @@ class FeedForward(keras.layers.Layer):
     def build(self, input_shape):
         dim = input_shape[-1]
 
-        activation = self.activation
-        if isinstance(activation, str):
-            activation = OWN.get(activation, activation)
-
         def dense(name, units, input_dim, activation=None):
+            if isinstance(activation, str):
+                activation = OWN.get(activation, activation)
             layer = keras.layers.Dense(
                 units,
                 activation=activation,
@@ -104,7 +103,7 @@ class FeedForward(keras.layers.Layer):
             "expand",
             self.intermediate_dim,
             dim,
-            None if self.gated else activation,
+            None if self.gated else self.activation,
         )
         if self.gated:
             self.gate = dense(

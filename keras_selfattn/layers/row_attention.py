@@ -53,7 +53,7 @@ def attend_own(layer, x, rows, cache, position, seen):
     query = split_rows(layer.query(x), rows, layer.num_heads)
     key = split_rows(layer.key(x), rows, layer._num_pairs)
     value = split_rows(layer.value(x), rows, layer._num_pairs)
-    scale, bias = layer._head_dim**-0.5, None
+    scale, bias = layer._scale, None
     if layer._part is not None:
         query, key = (
             _turned(layer._part, heads, position) for heads in (query, key)
@@ -106,7 +106,7 @@ def attend_context(layer, x, rows, cache, bias):
         value,
         bias=bias,
         soft_cap=layer.soft_cap,
-        scale=layer._head_dim**-0.5,
+        scale=layer._scale,
     )
     return layer.output_projection(merge_rows(outputs))
 

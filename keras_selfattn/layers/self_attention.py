@@ -66,6 +66,7 @@ class MultiHeadSelfAttention(keras.layers.Layer):
             Fewer is grouped-query, 1 is multi-query attention.
         soft_cap: float > 0, scores become `cap tanh(scores / cap)`; None for
             no cap.
+        scale: float > 0, what scores are multiplied by; default `H ** -0.5`.
 
     Call arguments:
         inputs: float `(B, T, D)`.
@@ -107,11 +108,12 @@ class MultiHeadSelfAttention(keras.layers.Layer):
         seed=0,
         num_key_value_heads=None,
         soft_cap=None,
+        scale=None,
         **kwargs,
     ):
         super().__init__(**kwargs)
         check_heads(num_heads, head_dim, num_key_value_heads)
-        check_rates(dropout, soft_cap)
+        check_rates(dropout, soft_cap, scale)
         take_positions(self, positions, head_dim)
         self.num_heads = num_heads
         self.head_dim = head_dim
@@ -120,10 +122,12 @@ class MultiHeadSelfAttention(keras.layers.Layer):
         self.seed = seed
         self.num_key_value_heads = num_key_value_heads
         self.soft_cap = soft_cap
+        self.scale = scale
 
     def build(self, input_shape):
         dim = input_shape[-1]
         self._head_dim = head_size(dim, self.num_heads, self.head_dim)
+        self._scale = self.scale or self._head_dim**-0.5
         self._num_pairs = self.num_key_value_heads or self.num_heads
         add_projections(
             self,
@@ -187,7 +191,7 @@ class MultiHeadSelfAttention(keras.layers.Layer):
             key, value = (
                 ops.cast(cache[name], query.dtype) for name in ("key", "value")
             )
-        scale = self._head_dim**-0.5
+        scale = self._scale
         bias = None if attention_bias is None else score_bias(attention_bias)
         if self._part is not None:
             query, by_position = self._part.bias(
@@ -248,7 +252,7 @@ class MultiHeadSelfAttention(keras.layers.Layer):
     def get_config(self):
         names = (
             "num_heads head_dim dropout use_bias seed num_key_value_heads "
-            "soft_cap"
+            "soft_cap scale"
         ).split()
         return {
             **super().get_config(),

@@ -20,7 +20,8 @@ class T5RelativeBuckets:
     Near distances have a bucket each; further ones share buckets whose width
     grows, up to `max_distance`, beyond which all fall into the last. The
     weight is the layer's `relative_bias`, `(num_buckets, N)`. T5 itself
-    divides no scores by `sqrt(H)`: fold that into the query's weights.
+    divides no scores by `sqrt(H)` (give the attention `scale=1.0`), and has
+    one table for all layers (`T5PositionBias`).
 
     Reference: Raffel et al. 2019 (arXiv:1910.10683), section 2.1.
 
@@ -96,8 +97,85 @@ class T5RelativeBuckets:
         return x
 
     def bias(self, layer, query, num_keys, scale, offset=0):
-        distance = distances(ops.shape(query)[2], num_keys, offset)
         table = ops.cast(layer.relative_bias, query.dtype)
+        return query, self.looked_up(
+            table, ops.shape(query)[2], num_keys, offset
+        )
+
+    def looked_up(self, table, num_queries, num_keys, offset=0):
+        """Biases from a table `(num_buckets, N)`: float `(1, N, T, S)`."""
+        distance = distances(num_queries, num_keys, offset)
         found = ops.take(table, self.buckets(distance), axis=0)  # (T, S, N)
-        found = ops.transpose(found, (2, 0, 1))
-        return query, ops.expand_dims(found, 0)
+        return ops.expand_dims(ops.transpose(found, (2, 0, 1)), 0)
+
+
+@keras.saving.register_keras_serializable(package="keras_selfattn")
+class T5PositionBias(keras.layers.Layer):
+    """Biases of distances that all layers of a stack share, as in T5.
+
+    They are computed once and go into each layer as its `attention_bias`. For
+    biases of each layer's own, give its attention `positions="t5"`.
+
+    Reference: Raffel et al. 2019 (arXiv:1910.10683), section 2.1.
+
+    Args:
+        num_heads: int.
+        num_buckets, max_distance, bidirectional: see T5RelativeBuckets.
+
+    Call arguments:
+        inputs: float `(B, T, ...)`, whose length is that of the queries.
+        num_keys: int or int scalar tensor, default `T`.
+        offset: int or int scalar tensor, position of the first query.
+
+    Returns:
+        float `(1, N, T, S)`.
+
+    Raises:
+        ValueError: as T5RelativeBuckets.
+
+    Example:
+        >>> T5PositionBias(4)(np.zeros((1, 10, 64))).shape
+        (1, 4, 10, 10)
+    """
+
+    def __init__(
+        self,
+        num_heads,
+        num_buckets=32,
+        max_distance=128,
+        bidirectional=True,
+        **kwargs,
+    ):
+        super().__init__(**kwargs)
+        self.num_heads = num_heads
+        self._buckets = T5RelativeBuckets(
+            num_buckets, max_distance, bidirectional
+        )
+
+    def build(self, input_shape):
+        self._buckets.build(self, self.num_heads, None, None)
+
+    def call(self, inputs, num_keys=None, offset=0):
+        num_queries = ops.shape(inputs)[1]
+        table = ops.cast(self.relative_bias, self.compute_dtype)
+        return self._buckets.looked_up(
+            table,
+            num_queries,
+            num_queries if num_keys is None else num_keys,
+            offset,
+        )
+
+    def compute_output_spec(self, inputs, num_keys=None, offset=0):
+        length = inputs.shape[1]
+        keys = num_keys if isinstance(num_keys, int) else None
+        keys = length if num_keys is None else keys
+        return keras.KerasTensor(
+            (1, self.num_heads, length, keys), self.compute_dtype
+        )
+
+    def get_config(self):
+        return {
+            **super().get_config(),
+            "num_heads": self.num_heads,
+            **self._buckets.get_config(),
+        }

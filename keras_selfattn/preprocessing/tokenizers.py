@@ -78,12 +78,12 @@ def tokenizer_from_config(config):
 
     Args:
         config: dict with `"type"`: `"characters"`, `"words"`,
-            `"sentencepiece"` or `"marian"`; or that of a SubwordTokenizer,
-            which has none.
+            `"sentencepiece"`, `"sentinels"` or `"marian"`; or that of a
+            SubwordTokenizer, which has none.
 
     Returns:
         `CharacterTokenizer`, `WordTokenizer`, `SentencePieceTokenizer`,
-        `MarianTokenizer` or `SubwordTokenizer`.
+        `SentinelTokenizer`, `MarianTokenizer` or `SubwordTokenizer`.
     """
     config = dict(config)
     kind = config.pop("type", None)
@@ -103,19 +103,25 @@ def tokenizer_from_config(config):
         return CharacterTokenizer(**config)
     if kind == "words":
         return WordTokenizer(**config)
-    if kind == "sentencepiece":
+    if kind in ("sentencepiece", "sentinels"):
         try:
             proto = base64.b64decode(config["model"], validate=True)
         except (KeyError, TypeError, binascii.Error) as error:
             raise ValueError(
-                'A "sentencepiece" tokenizer config needs "model", the '
+                f'A "{kind}" tokenizer config needs "model", the '
                 "SentencePiece model in base64."
             ) from error
         options = {k: v for k, v in config.items() if k != "model"}
-        return SentencePieceTokenizer(proto, **options)
+        if kind == "sentencepiece":
+            return SentencePieceTokenizer(proto, **options)
+        from keras_selfattn.preprocessing.sentinel_tokenizer import (
+            SentinelTokenizer,
+        )
+
+        return SentinelTokenizer(proto, **options)
     raise ValueError(
-        f"Unknown tokenizer type {kind!r}; expected 'characters', 'words' or "
-        "'sentencepiece'."
+        f"Unknown tokenizer type {kind!r}; expected 'characters', 'words', "
+        "'sentencepiece' or 'sentinels'."
     )
 
 
@@ -244,7 +250,8 @@ class SentencePieceTokenizer:
     Args:
         model_bytes: bytes. A serialised SentencePiece model.
         special_tokens: str each; they have the ids from 0 on, and the pieces
-            those behind. Default: the CTC blank.
+            those behind. Default: the CTC blank. None where the model has
+            its own (`SentinelTokenizer`).
         keep_unknown: bool. Text without a piece becomes the unknown piece's
             id; without it, it raises.
         replacements: a str of characters, and a str of those that are read
@@ -266,10 +273,9 @@ class SentencePieceTokenizer:
         replacements=None,
     ):
         special_tokens = tuple(special_tokens)
-        if not special_tokens or not all(map(is_special, special_tokens)):
+        if not all(map(is_special, special_tokens)):
             raise ValueError(
-                f"special_tokens={special_tokens}; expected at least one, "
-                "each like '<pad>'."
+                f"special_tokens={special_tokens}; expected each like '<pad>'."
             )
         self.model_bytes = bytes(model_bytes)
         self.special_tokens = special_tokens
@@ -307,7 +313,7 @@ class SentencePieceTokenizer:
         Returns:
             `SentencePieceTokenizer`.
         """
-        sentencepiece = _import_sentencepiece()
+        sentencepiece = import_sentencepiece()
         table = _replacement_table(replacements)
         proto = io.BytesIO()
         try:
@@ -339,7 +345,7 @@ class SentencePieceTokenizer:
 
     def _loaded(self):
         if self._processor is None:
-            sentencepiece = _import_sentencepiece()
+            sentencepiece = import_sentencepiece()
             self._processor = sentencepiece.SentencePieceProcessor(
                 model_proto=self.model_bytes
             )
@@ -438,7 +444,8 @@ def _replacement_table(replacements):
         ) from None
 
 
-def _import_sentencepiece():
+def import_sentencepiece():
+    """The package, or an ImportError that says how to get it."""
     try:
         import sentencepiece
     except ImportError as error:

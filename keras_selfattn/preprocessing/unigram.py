@@ -7,6 +7,7 @@ trains are of this kind.
 from keras_selfattn.preprocessing.sentencepiece_model import (
     CONTROL,
     NORMAL,
+    UNIGRAM,
     UNKNOWN,
     UNUSED,
     WORD_START,
@@ -14,7 +15,6 @@ from keras_selfattn.preprocessing.sentencepiece_model import (
     read_pieces,
 )
 
-_UNIGRAM = 1  # TrainerSpec.model_type
 _UNKNOWN_PENALTY = 10.0
 
 
@@ -95,7 +95,7 @@ def _leaves_text_alone(model_bytes, pieces):
     for field, value in proto_fields(model_bytes):
         if field == 2:  # TrainerSpec
             spec = dict(proto_fields(value))
-            if spec.get(3, _UNIGRAM) != _UNIGRAM or spec.get(35, 0):
+            if spec.get(3, UNIGRAM) != UNIGRAM or spec.get(35, 0):
                 return False
         elif field == 3:  # NormalizerSpec
             spec = dict(proto_fields(value))

@@ -6,6 +6,7 @@ from keras_selfattn.tasks.masked_lm import MaskedLM
 from keras_selfattn.tasks.speech_recognizer import SpeechRecognizer
 from keras_selfattn.tasks.task import Task
 from keras_selfattn.tasks.text_classifier import TextClassifier
+from keras_selfattn.tasks.text_to_text import TextToText
 from keras_selfattn.tasks.translator import Translator
 from keras_selfattn.tasks.whisper_recognizer import WhisperRecognizer
 
@@ -16,6 +17,7 @@ __all__ = [
     "SpeechRecognizer",
     "Task",
     "TextClassifier",
+    "TextToText",
     "Translator",
     "WhisperRecognizer",
 ]

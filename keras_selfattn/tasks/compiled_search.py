@@ -6,6 +6,7 @@ Shapes: `B` sources, `S` source tokens, `L = 2 S + 10` places.
 import keras
 import numpy as np
 
+from keras_selfattn.preprocessing.translation_text import BOS_ID, EOS_ID
 from keras_selfattn.tasks.translation_graph import beam_ids
 
 
@@ -22,6 +23,7 @@ class CompiledSearch(keras.Model):
             source and ten.
         banned_ids: ints never written.
         rules: see `decoding.beam_search`.
+        begin_id, end_id: int, what stands before a text and ends it.
 
     Example:
         >>> search = CompiledSearch(transformer, 4, 64, (0, 1, 3))
@@ -29,7 +31,14 @@ class CompiledSearch(keras.Model):
     """
 
     def __init__(
-        self, transformer, beam_size, max_length, banned_ids, rules="gnmt"
+        self,
+        transformer,
+        beam_size,
+        max_length,
+        banned_ids,
+        rules="gnmt",
+        begin_id=BOS_ID,
+        end_id=EOS_ID,
     ):
         super().__init__(name=f"search_{beam_size}")
         self.transformer = transformer
@@ -37,6 +46,8 @@ class CompiledSearch(keras.Model):
         self.max_length = max_length
         self.banned_ids = tuple(banned_ids)
         self.rules = rules
+        self.begin_id = begin_id
+        self.end_id = end_id
         self.built = True
 
     def call(self, inputs):
@@ -48,6 +59,8 @@ class CompiledSearch(keras.Model):
             self.max_length,
             self.banned_ids,
             self.rules,
+            begin_id=self.begin_id,
+            end_id=self.end_id,
         )
         return {"token_ids": token_ids, "scores": scores}
 

@@ -59,7 +59,14 @@ def decode_step(transformer, token_ids, position, cache, context, source_ids):
     return ops.cast(logits[:, 0], "float32"), pack(caches)
 
 
-def greedy_ids(transformer, source_ids, max_length, banned_ids):
+def greedy_ids(
+    transformer,
+    source_ids,
+    max_length,
+    banned_ids,
+    begin_id=BOS_ID,
+    end_id=EOS_ID,
+):
     """The whole greedy search, as a loop inside the graph.
 
     Args:
@@ -67,6 +74,7 @@ def greedy_ids(transformer, source_ids, max_length, banned_ids):
         source_ids: int32 `(B, S)`, padded with 0.
         max_length: int; a row stops at twice its source and ten, too.
         banned_ids: ints never written.
+        begin_id, end_id: int, what stands before a text and ends it.
 
     Returns:
         int32 `(B, L)`, `L = 2 S + 10`: the tokens without the end, then 0.
@@ -78,8 +86,8 @@ def greedy_ids(transformer, source_ids, max_length, banned_ids):
         blank,
         limits,
         _target_size(transformer),
-        BOS_ID,
-        EOS_ID,
+        begin_id,
+        end_id,
         banned_ids,
     )
 
@@ -92,6 +100,8 @@ def beam_ids(
     max_length,
     banned_ids,
     rules="gnmt",
+    begin_id=BOS_ID,
+    end_id=EOS_ID,
 ):
     """The whole beam search, likewise.
 
@@ -99,7 +109,8 @@ def beam_ids(
         beam_size: int.
         alpha: float scalar or `(B,)`, length penalty; see `beam_search`.
         rules: see `beam_search`.
-        transformer, source_ids, max_length, banned_ids: see `greedy_ids`.
+        transformer, source_ids, max_length, banned_ids, begin_id, end_id:
+            see `greedy_ids`.
 
     Returns:
         as `greedy_ids`, and float32 `(B,)`, the scores.
@@ -114,8 +125,8 @@ def beam_ids(
         limits,
         beam_size,
         _target_size(transformer),
-        BOS_ID,
-        EOS_ID,
+        begin_id,
+        end_id,
         alpha,
         banned_ids,
         rules,
@@ -175,12 +186,12 @@ def _twice_and_ten(x, axis, times):
 
 def cache_shape(transformer, rows, places):
     """Shape of the packed caches; `rows` or `places` None where it is open."""
-    blocks = len(transformer.self_caches(1, 1))
-    heads = transformer.num_heads
-    return [2 * blocks, rows, heads, places, transformer.hidden_dim // heads]
+    caches = transformer.self_caches(1, 1)
+    _, heads, _, head_dim = caches[0]["key"].shape
+    return [2 * len(caches), rows, heads, places, head_dim]
 
 
-def check(transformer, source, target, places):
+def check(transformer, source, target, places, begin_id=BOS_ID):
     """How a file's `encode` and `decode_step` are held against Keras.
 
     Args:
@@ -188,12 +199,13 @@ def check(transformer, source, target, places):
         source: int32 `(S,)`, with the end.
         target: int32 `(T,)`, what is to be written, with the end.
         places: int, `L`.
+        begin_id: int, what stands before a text.
 
     Returns:
         PartCheck: of each step the likeliest token, and the
         log-probabilities of all.
     """
-    begins = np.array([BOS_ID, *target[:-1]], "int32")
+    begins = np.array([begin_id, *target[:-1]], "int32")
 
     def found(run, example):
         sources = example["source_ids"][np.newaxis]

@@ -1,0 +1,277 @@
+"""Any task as text in and text out, by T5.
+
+Shapes: `B` batch, `S` source tokens, `T` target tokens, `V` vocabulary.
+"""
+
+import keras
+import numpy as np
+from keras import ops
+
+from keras_selfattn.export.signature import Signature
+from keras_selfattn.models.t5 import T5
+from keras_selfattn.preprocessing.tokenizers import tokenizer_from_config
+from keras_selfattn.preprocessing.translation_text import PAD_ID
+from keras_selfattn.tasks.task import Task, from_config, to_config
+from keras_selfattn.tasks.text_writer import TextWriter, text_loss
+from keras_selfattn.tasks.translation_graph import cache_shape
+
+BEAM, ALPHA = 4, 1.0  # this beam is searched inside an exported file
+
+
+@keras.saving.register_keras_serializable(package="keras_selfattn")
+class TextToText(Task):
+    """Reads a text that begins with its task, and writes the answer.
+
+    "translate English to German: A dog runs." gives a translation, "sst2
+    sentence: a gem" gives "positive": what a prefix asks for, the model has
+    learned (`data.text_to_text_dataset`, `train/text_to_text.py`) or came
+    with (`zoo.load("hf://google-t5/t5-small")`).
+
+    `compile(optimizer)` is enough: the loss is the cross-entropy of the
+    target's tokens, in nats a token over the whole batch.
+
+    Reference: Raffel et al. 2020 (arXiv:1910.10683), section 2.4.
+
+    Args:
+        tokenizer: SentinelTokenizer (or its config).
+        transformer: T5 (or its config), whose vocabulary may be larger than
+            the tokenizer's: what is over is never written. Default one of
+            small size.
+        label_smoothing: float in [0, 1).
+        max_source_tokens: int, of a longer text the rest is left out.
+        max_target_tokens: int, no answer is longer (nor longer than twice
+            the source's tokens and ten).
+
+    Call arguments:
+        inputs: dict of "source_ids", int32 `(B, S)`, padded with 0, and
+            "target_ids", int32 `(B, T)`, which begin with 0.
+        training: bool.
+
+    Returns:
+        logits, float `(B, T, V)`, of the token after each target token.
+
+    Raises:
+        ValueError: where the tokenizer does not fit the Transformer.
+
+    Example:
+        >>> task = TextToText(SentinelTokenizer.train(texts, 1000))
+        >>> task.compile("adamw")
+        >>> task.fit(
+        ...     {"source_ids": sources, "target_ids": targets}, labels
+        ... )  # labels: the targets one token further
+        >>> task.generate("sst2 sentence: a gem")
+    """
+
+    def __init__(
+        self,
+        tokenizer,
+        transformer=None,
+        label_smoothing=0.0,
+        max_source_tokens=512,
+        max_target_tokens=128,
+        **kwargs,
+    ):
+        # Layers
+        if isinstance(tokenizer, dict):
+            tokenizer = tokenizer_from_config(tokenizer)
+        size = tokenizer.vocabulary_size
+        if transformer is None:
+            transformer = T5(size, name="transformer")
+        if isinstance(transformer, dict):
+            transformer = from_config(transformer, name="transformer")
+        if transformer.vocabulary_size < size:
+            raise ValueError(
+                f"The tokenizer has {size} tokens, but the transformer was "
+                f"built for {transformer.vocabulary_size}; give the tokenizer "
+                "it was trained with."
+            )
+
+        # Functional model
+        source = keras.Input((None,), dtype="int32", name="source_ids")
+        target = keras.Input((None,), dtype="int32", name="target_ids")
+        logits = transformer(
+            {
+                "source_ids": source,
+                "source_padding_mask": ops.not_equal(source, PAD_ID),
+                "target_ids": target,
+            }
+        )
+        super().__init__(
+            inputs={"source_ids": source, "target_ids": target},
+            outputs=logits,
+            **kwargs,
+        )
+
+        # Config
+        self.tokenizer = tokenizer
+        self.transformer = transformer
+        self.label_smoothing = label_smoothing
+        self.max_source_tokens = max_source_tokens
+        self.max_target_tokens = max_target_tokens
+        self._writers = {}  # most tokens to TextWriter
+
+    def task_config(self):
+        return {
+            "tokenizer": self.tokenizer.get_config(),
+            "transformer": to_config(self.transformer),
+            "label_smoothing": self.label_smoothing,
+            "max_source_tokens": self.max_source_tokens,
+            "max_target_tokens": self.max_target_tokens,
+        }
+
+    def compute_loss(
+        self,
+        x=None,
+        y=None,
+        y_pred=None,
+        sample_weight=None,
+        training=True,
+    ):
+        """Nats a token: summed over the batch, over its tokens."""
+        return text_loss(y, y_pred, self.label_smoothing, sample_weight)
+
+    def source_ids(self, text):
+        """Token ids of a source, cut where it is too long, and the end."""
+        ids = self.tokenizer.encode(text)[: self.max_source_tokens - 1]
+        return [*ids, self.tokenizer.end_id]
+
+    @property
+    def writer(self):
+        """TextWriter for the answers, as long as they may be."""
+        most = self.max_target_tokens
+        if most not in self._writers:
+            size = self.tokenizer.vocabulary_size
+            over = range(size, self.transformer.vocabulary_size)
+            self._writers[most] = TextWriter(
+                self.transformer,
+                PAD_ID,
+                self.tokenizer.end_id,
+                (PAD_ID, *over),
+                most,
+            )
+        return self._writers[most]
+
+    def generate(
+        self,
+        texts,
+        prefix="",
+        beam=1,
+        alpha=ALPHA,
+        no_repeat_ngram=0,
+        keep_sentinels=False,
+        details=False,
+        batch_size=32,
+    ):
+        """The answers to texts.
+
+        Args:
+            texts: str, or a list of them.
+            prefix: str, put before each text as it is.
+            beam: int >= 1, answers kept while searching; 1 is greedy.
+            alpha: float >= 0, length penalty; see `decoding.beam_search`.
+            no_repeat_ngram: int, so many tokens in a row stand once in an
+                answer; 0 for no such rule.
+            keep_sentinels: bool, keep `<extra_id_0>` and the like, which say
+                what span of the source the words behind them fill.
+            details: bool, return dicts of text, token_ids and score
+                (log-probability over length penalty).
+            batch_size: int, texts at once.
+
+        Returns:
+            str (or dict with `details`); a list of them for a list.
+
+        Raises:
+            ValueError: for what is not text, or settings out of range.
+        """
+        single = isinstance(texts, str)
+        lines = [texts] if single else list(texts)
+        for line in lines:
+            if not isinstance(line, str):
+                raise ValueError(
+                    f"Expected a text (str), received {type(line).__name__}."
+                )
+        written = self.writer.write_sorted(
+            [self.source_ids(prefix + line) for line in lines],
+            batch_size,
+            beam,
+            alpha,
+            no_repeat_ngram,
+        )
+        results = [
+            {
+                "text": self.tokenizer.decode(ids, keep_sentinels),
+                "token_ids": [int(i) for i in ids],
+                "score": float(score),
+            }
+            for ids, score in written
+        ]
+        if not details:
+            results = [result["text"] for result in results]
+        return results[0] if single else results
+
+    def export_signature(self):
+        return Signature(
+            "generate",
+            inputs={"source_ids": "int32"},
+            outputs={"token_ids": "int32"},
+            agreement="places hold the token that Keras writes",
+            decisions="token_ids",
+        )
+
+    def export_parts(self, rows=None):
+        return self.writer.export_parts("generate_beam", BEAM, rows)
+
+    def export_part_checks(self):
+        return self.writer.export_part_checks(
+            "generate_beam",
+            BEAM,
+            ALPHA,
+            self.export_signature(),
+            self.typical_input()[0]["source_ids"],
+        )
+
+    def export_metadata(self):
+        return {
+            "tokenizer": self.tokenizer.get_config(),
+            "begin_id": PAD_ID,
+            "end_id": self.tokenizer.end_id,
+            "banned_ids": list(self.writer.banned_ids),
+            "max_source_tokens": self.max_source_tokens,
+            "max_target_tokens": self.max_target_tokens,
+            "cache_shape": cache_shape(self.transformer, 1, None),
+            "beam": BEAM,
+        }
+
+    def export_outputs(self, inputs):
+        """The greedy answer to a source."""
+        return self.writer.greedy_outputs(inputs["source_ids"])
+
+    def reference_outputs(self, inputs):
+        """The same, by a search that shares no code with it."""
+        return self.writer.reference(inputs["source_ids"], 1, ALPHA)
+
+    def export_probes(self):
+        random = np.random.default_rng(0)
+        most = min(self.max_source_tokens, 128)
+        lengths = [n for n in (1, 2, 3, 7, 16, 17, 40) if n < most]
+        return [
+            {"source_ids": self._random_source(random, length)}
+            for length in [*lengths, most]
+        ]
+
+    def _random_source(self, random, length):
+        size = self.tokenizer.vocabulary_size
+        first = self.tokenizer.unknown_id + 1
+        ids = random.integers(first, size, length - 1)
+        return np.array([*ids, self.tokenizer.end_id], "int32")
+
+    def typical_input(self):
+        length = min(20, self.max_source_tokens)
+        source = self._random_source(np.random.default_rng(1), length)
+        return {"source_ids": source}, f"{length} source tokens"
+
+    def calibration_inputs(self, items):
+        return [
+            {"source_ids": np.array(self.source_ids(text), "int32")}
+            for text in items
+        ]
