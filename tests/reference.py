@@ -65,6 +65,7 @@ GATES = {
     "bilinear": "linear",
     "reglu": "relu",
     "geglu": "gelu",
+    "geglu_new": "gelu_new",
     "swiglu": "silu",
 }
 

@@ -49,6 +49,7 @@ NAMES = {
         "verify",
     },
     "keras_selfattn.runtime": {
+        "Answer",
         "Classification",
         "Classifier",
         "Generation",
@@ -57,6 +58,7 @@ NAMES = {
         "SpeechSearch",
         "StreamingTranscriber",
         "TextGenerator",
+        "TextToText",
         "Transcriber",
         "Transcript",
         "Translation",
@@ -70,6 +72,7 @@ NAMES = {
         "SpeechRecognizer",
         "Task",
         "TextClassifier",
+        "TextToText",
         "Translator",
         "WhisperRecognizer",
     },
@@ -137,6 +140,11 @@ SIGNATURES = {
         "(self, prompt='', max_tokens=200, **options)"
     ),
     "runtime.TextGenerator.log_probabilities": "(self, text)",
+    "runtime.TextToText": "(source, num_threads=1)",
+    "runtime.TextToText.generate": (
+        "(self, text, beam=1, alpha=1.0, no_repeat_ngram=0, "
+        "keep_sentinels=False)"
+    ),
     "runtime.Translator": "(source, num_threads=1)",
     "runtime.Translator.translate": (
         "(self, text, beam=1, alpha=1.0, no_repeat_ngram=0)"

@@ -8,6 +8,8 @@ import json
 
 import numpy as np
 
+from tests.text_to_text_examples import sentinel_tokenizer
+
 WORDS = "the cat sat on a mat dog ran ##s ##ing ##er un ##un , . ! ' caf ##e"
 MARKS = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
 VOCABULARY = [
@@ -242,6 +244,92 @@ def marian_writes(model, source, beams, alpha=1.0):
         length_penalty=alpha,
     )[0].tolist()
     return [i for i in found if i not in (0, model.config.pad_token_id)]
+
+
+def make_t5(
+    folder,
+    dim=12,
+    heads=3,
+    head_dim=5,
+    layers=2,
+    inner=16,
+    tied=True,
+    activation="relu",
+    buckets=(8, 16),
+    seed=0,
+):
+    """Saves a random T5 of 40 tokens, two more than its tokenizer's."""
+    import torch
+    from transformers import T5Config, T5ForConditionalGeneration
+
+    config = T5Config(
+        vocab_size=40,
+        d_model=dim,
+        d_kv=head_dim,
+        d_ff=inner,
+        num_layers=layers,
+        num_heads=heads,
+        feed_forward_proj=activation,
+        relative_attention_num_buckets=buckets[0],
+        relative_attention_max_distance=buckets[1],
+        decoder_start_token_id=0,
+        tie_word_embeddings=tied,
+    )
+    model = T5ForConditionalGeneration(config).eval()
+    if not tied:  # what they have untied in files only
+        own = model.lm_head.weight.detach().clone()
+        model.lm_head.weight = torch.nn.Parameter(own)
+    draw(model, seed).save_pretrained(folder)
+    tokenizer = sentinel_tokenizer()
+    (folder / "spiece.model").write_bytes(tokenizer.model_bytes)
+    options = {"tokenizer_class": "T5Tokenizer", "extra_ids": 10}
+    text = json.dumps(options, indent=2) + "\n"
+    (folder / "tokenizer_config.json").write_text(text)
+    return model
+
+
+def t5_logits(model, source_ids, target_ids):
+    """Logits of a T5 of theirs, array `(B, T, V)`."""
+    import torch
+
+    source, target = (torch.tensor(x).long() for x in (source_ids, target_ids))
+    with torch.no_grad():
+        found = model(
+            input_ids=source,
+            attention_mask=(source != 0).long(),
+            decoder_input_ids=target,
+        )
+    return found.logits.numpy()
+
+
+def t5_text(model, source_ids, beam, limit):
+    """What theirs writes for one source, without the end: list of int.
+
+    Padding and what their tokenizer has not are never written, and the others
+    have the whole of the probability.
+    """
+    import torch
+
+    found = model.generate(
+        torch.tensor([source_ids]),
+        num_beams=beam,
+        do_sample=False,
+        max_new_tokens=limit,
+        suppress_tokens=[0, 38, 39],
+        renormalize_logits=True,
+        **({"length_penalty": 0.0} if beam > 1 else {}),
+    )[0].tolist()[1:]
+    return found[: found.index(1)] if 1 in found else found
+
+
+def t5_rows(source_length=21, target_length=19, seed=0):
+    """Two sources, the second padded, and two targets, int32."""
+    random = np.random.default_rng(seed)
+    source = random.integers(3, 38, (2, source_length)).astype("int32")
+    source[1, source_length // 2 :] = 0
+    target = random.integers(3, 38, (2, target_length)).astype("int32")
+    target[:, 0] = 0
+    return source, target
 
 
 def draw(model, seed=0):

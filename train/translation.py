@@ -18,6 +18,7 @@ from types import SimpleNamespace
 from typing import Annotated
 
 import typer
+from text_optimizer import SCHEDULES, check_schedule, compile_text_task
 from training_run import (
     keep_result,
     option,
@@ -40,7 +41,6 @@ SMOKE = {
     "average": 1,
     "checkpoint_every": 1,
 }
-SCHEDULES = ("inverse-sqrt", "cosine")
 
 
 def write_sums(path, count=60):
@@ -173,37 +173,6 @@ class DevSet:
         return {f"dev_{name}": value for name, value in found.items()}
 
 
-def compile_translator(args, translator, total_steps):
-    """AdamW under the chosen schedule; no decay on biases and norms."""
-    import keras
-
-    from keras_selfattn.training.guarded_adamw import GuardedAdamW
-    from keras_selfattn.training.schedules import (
-        WarmupCosine,
-        WarmupInverseSqrt,
-    )
-
-    if args.schedule == "cosine":
-        rate = WarmupCosine(
-            args.learning_rate,
-            total_steps,
-            min(args.warmup_steps, total_steps - 1),
-        )
-    else:
-        rate = WarmupInverseSqrt(args.learning_rate, args.warmup_steps)
-    optimizer = GuardedAdamW(
-        rate,
-        weight_decay=args.weight_decay,
-        beta_2=0.98,
-        epsilon=1e-9,
-        global_clipnorm=args.clip_norm,
-    )
-    optimizer.exclude_from_weight_decay(var_names=["bias", "gamma", "beta"])
-    # XLA on TensorFlow would compile each of the many shapes anew.
-    plain = keras.backend.backend() == "tensorflow"
-    translator.compile(optimizer, jit_compile=False if plain else "auto")
-
-
 def run(args):
     """The whole work of the arguments; see `main`."""
     import keras
@@ -218,11 +187,7 @@ def run(args):
     prepare(args)
     if args.smoke:
         vars(args).update(SMOKE, train=[write_sums(args.out / "sums.tsv")])
-    if args.schedule not in SCHEDULES:
-        raise ValueError(
-            f"--schedule {args.schedule} is unknown; use one of "
-            f"{', '.join(SCHEDULES)}."
-        )
+    check_schedule(args.schedule)
     if not args.train:
         raise ValueError("no --train TABLE:SPLIT (nor --smoke) is given.")
 
@@ -289,7 +254,7 @@ def train_and_score(args, pairs, dev_pairs):
         f"{translator.count_params():,} parameters, "
         f"{keras.backend.backend()}."
     )
-    compile_translator(args, translator, total_steps)
+    compile_text_task(args, translator, total_steps)
 
     def figures(row):
         done = row["epoch"] + 1

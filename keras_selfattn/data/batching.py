@@ -6,7 +6,8 @@ XLA compile once for each). Rows left over in one length go to the next
 longer one; only one batch of an epoch, the last of the longest, may be
 smaller than its length calls for.
 
-Shape letters: `B` utterances, `L` samples (padded), `U` tokens (padded).
+Shape letters: `B` utterances, `L` samples (padded), `U` tokens (padded),
+`S` source tokens, `T` target tokens.
 """
 
 from dataclasses import dataclass
@@ -132,3 +133,30 @@ def ctc_frames_needed(token_ids):
     """Frames that CTC needs for `token_ids`: one each, one between equals."""
     token_ids = np.asarray(token_ids)
     return len(token_ids) + int(np.sum(token_ids[1:] == token_ids[:-1]))
+
+
+def text_batch(sources, targets, begin_id, length_multiple):
+    """A batch of what a model reads and writes, padded with zeros.
+
+    Args:
+        sources: list of int32 arrays, each with the end.
+        targets: list of int32 arrays, likewise.
+        begin_id: int, what the decoder reads before a text.
+        length_multiple: int, lengths are multiples.
+
+    Returns:
+        `({"source_ids": int32 (B, S), "target_ids": int32 (B, T)}, labels
+        int32 (B, T))`, the labels the targets one token further.
+    """
+
+    def padded(rows):
+        width = round_up(max(map(len, rows)), length_multiple)
+        found = np.zeros((len(rows), width), "int32")
+        for row, tokens in enumerate(rows):
+            found[row, : len(tokens)] = tokens
+        return found
+
+    labels = padded(targets)
+    begins = np.full((len(targets), 1), begin_id, "int32")
+    target_ids = np.concatenate([begins, labels[:, :-1]], axis=1)  # (B, T)
+    return {"source_ids": padded(sources), "target_ids": target_ids}, labels

@@ -60,7 +60,7 @@ def read_parallel_table(path, splits=None):
     ```
     """
     path = Path(path)
-    with _opened(path) as file:
+    with open_text(path) as file:
         reader = csv.reader(file, delimiter="\t", quoting=csv.QUOTE_NONE)
         header = next(reader, [])
         missing = [column for column in _COLUMNS if column not in header]
@@ -112,7 +112,7 @@ def read_parallel_files(source_path, target_path, split="train"):
     """
     lines = []
     for path in map(Path, (source_path, target_path)):
-        with _opened(path) as file:
+        with open_text(path) as file:
             lines.append([line.rstrip("\r\n") for line in file])
     sources, targets = lines
     if len(sources) != len(targets):
@@ -157,7 +157,7 @@ def read_parallel(entries, swap=False):
 
 
 @contextlib.contextmanager
-def _opened(path):
+def open_text(path):
     """A text file, plain or xz; what cannot be read is a clear ValueError."""
     opened = lzma.open if path.suffix == ".xz" else open
     try:

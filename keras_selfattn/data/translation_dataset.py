@@ -9,7 +9,7 @@ import sys
 import keras
 import numpy as np
 
-from keras_selfattn.data.batching import plan_batches, round_up
+from keras_selfattn.data.batching import plan_batches, text_batch
 from keras_selfattn.data.feeding import for_backend
 from keras_selfattn.preprocessing.translation_text import (
     BOS_ID,
@@ -170,21 +170,12 @@ class TranslationDataset(keras.utils.PyDataset):
         if not 0 <= index < len(self._batches):
             raise IndexError(f"batch {index} of {len(self._batches)}")
         chosen = self._batches[index].indices
-        labels = self._padded([self._targets[i] for i in chosen])
-        begins = np.full((len(chosen), 1), BOS_ID, "int32")
-        target = np.concatenate([begins, labels[:, :-1]], axis=1)  # (B, T)
-        inputs = {
-            "source_ids": self._padded([self._sources[i] for i in chosen]),
-            "target_ids": target,
-        }
-        return inputs, labels
-
-    def _padded(self, rows):
-        width = round_up(max(map(len, rows)), self._length_multiple)
-        padded = np.zeros((len(rows), width), "int32")
-        for row, tokens in enumerate(rows):
-            padded[row, : len(tokens)] = tokens
-        return padded
+        return text_batch(
+            [self._sources[i] for i in chosen],
+            [self._targets[i] for i in chosen],
+            BOS_ID,
+            self._length_multiple,
+        )
 
     def batches(self):
         """Yields the epoch's batches in order."""

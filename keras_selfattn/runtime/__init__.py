@@ -3,6 +3,7 @@
 from importlib import import_module
 
 _HOMES = {
+    "Answer": "keras_selfattn.runtime.text_to_text",
     "Classification": "keras_selfattn.decoding.classification",
     "Classifier": "keras_selfattn.runtime.text_classifier",
     "Generation": "keras_selfattn.runtime.text_generator",
@@ -11,6 +12,7 @@ _HOMES = {
     "SpeechSearch": "keras_selfattn.runtime.speech_search",
     "StreamingTranscriber": "keras_selfattn.runtime.streaming_transcriber",
     "TextGenerator": "keras_selfattn.runtime.text_generator",
+    "TextToText": "keras_selfattn.runtime.text_to_text",
     "Transcriber": "keras_selfattn.runtime.transcriber",
     "Transcript": "keras_selfattn.runtime.transcriber",
     "Translation": "keras_selfattn.runtime.translator",

@@ -1,4 +1,4 @@
-"""Makes tests/golden/checkpoints: a BERT, a RoBERTa, a GPT-2, a Marian ...
+"""Makes tests/golden/checkpoints: a BERT, a RoBERTa, a GPT-2, a T5 ...
 
     python -m tests.golden.make_tiny_checkpoints
 
@@ -19,9 +19,13 @@ from tests.transformers_models import (
     make_gpt2,
     make_marian,
     make_model,
+    make_t5,
     marian_logits,
     marian_writes,
     reference,
+    t5_logits,
+    t5_rows,
+    t5_text,
     token_rows,
 )
 
@@ -39,6 +43,11 @@ TEXTS = [
     "Caf\u00e9s  and\tdogs\n\nran\u3000on",
     "\u732b sat\u2014un\u0130 \u03a3\u03a3 don't we'll",
     "x\u200by\ufffd\x00 [SEP] </s> \U0001f63a 12\u00b2 ##s",
+]
+T5_TEXTS = [
+    "",
+    "one two <extra_id_0> three<extra_id_1>x <extra_id_12>",
+    " nine\nfour  zeroeight \u732b!",
 ]
 
 
@@ -116,6 +125,31 @@ def make_tiny_marian(folder):
     (folder / "written.json").write_text(json.dumps(written, indent=1) + "\n")
 
 
+def make_tiny_t5(folder):
+    """Write a T5 with its tokenizer, its logits, texts and tokens."""
+    from transformers import T5Tokenizer
+
+    model = make_t5(folder, activation="gated-gelu", tied=False)
+    (folder / "generation_config.json").unlink(missing_ok=True)
+    source, target = t5_rows()
+    texts = [
+        t5_text(model, [*row[row != 0].tolist(), 1], beam, 20)
+        for row in source
+        for beam in (1, 3)
+    ]
+    texts = np.array([text + [0] * (20 - len(text)) for text in texts], "int32")
+    np.savez_compressed(
+        folder / "expected.npz",
+        source_ids=source,
+        target_ids=target,
+        logits=t5_logits(model, source, target),
+        texts=texts,
+    )
+    tokenizer = T5Tokenizer.from_pretrained(folder)
+    encoded = {text: tokenizer(text)["input_ids"] for text in T5_TEXTS}
+    (folder / "tokens.json").write_text(json.dumps(encoded, indent=1) + "\n")
+
+
 def main():
     """Write the folders anew."""
     from transformers import BertTokenizer, RobertaTokenizer
@@ -144,6 +178,7 @@ def main():
         print(f"{kind}: {size} bytes, logits to {np.abs(logits).max():.2f}")
     make_tiny_gpt2(FOLDER / "gpt2")
     make_tiny_marian(FOLDER / "marian")
+    make_tiny_t5(FOLDER / "t5")
 
 
 if __name__ == "__main__":

@@ -183,6 +183,7 @@ def test_dropout_acts_in_training_only_and_follows_its_seed():
         {"use_bias": False},
         {"num_key_value_heads": 1},
         {"soft_cap": 0.3},
+        {"scale": 1.0},
     ],
     ids=str,
 )

@@ -151,6 +151,18 @@ def test_padding_content_cannot_change_valid_outputs():
     np.testing.assert_allclose(spoilt[MASK], clean[MASK], atol=1e-5)
 
 
+def test_a_bias_is_that_of_the_self_attention():
+    """One that hides all but the token itself: no other changes it."""
+    layer, inputs = block(), sequences()
+    bias = np.where(np.eye(7, dtype=bool), 0.0, -1e9).astype("float32")
+    before = run(layer, inputs, attention_bias=bias)
+    changed = np.array(inputs)
+    changed[:, 0] += 1.0
+    after = run(layer, changed, attention_bias=bias)
+    np.testing.assert_allclose(after[:, 1:], before[:, 1:], atol=1e-5)
+    assert np.abs(run(layer, inputs) - before)[:, 1:].max() > 1e-2
+
+
 def test_all_of_the_context_is_seen():
     layer, inputs = block(), sequences()
     usual = run(layer, inputs)
@@ -272,6 +284,9 @@ def test_dropout_acts_in_training_only_and_follows_its_seed():
         {"norm_first": False},
         {"norm": "rms"},
         {"attention": LOCAL},
+        {"use_bias": False},
+        {"cross_attention": {"scale": 2.0}},
+        {"cross_attention": {"use_bias": False}},
     ],
     ids=str,
 )
@@ -285,8 +300,14 @@ def test_each_parameter_changes_the_outputs(change):
     [
         {"positions": "relative", "activation": "silu", "dropout": 0.1},
         {"attention": LocalSelfAttention(2, window=3), "norm": "rms"},
+        {
+            "attention": {"kind": "full", "head_dim": 3},
+            "cross_attention": {"head_dim": 5, "scale": 1.0},
+            "norm": {"kind": "rms", "epsilon": 1e-3},
+            "use_bias": False,
+        },
     ],
-    ids=["plain", "layer"],
+    ids=["plain", "layer", "T5"],
 )
 def test_keras_file_round_trip(arguments, tmp_path):
     assert_round_trip(

@@ -49,6 +49,16 @@ def test_equals_the_reference(norm_first, activation, norm):
     np.testing.assert_allclose(to_numpy(outputs), expected, atol=5e-5)
 
 
+def test_a_bias_is_that_of_the_attention():
+    layer, inputs = block(), sequences()
+    bias = np.where(np.tri(7, dtype=bool), 0.0, -1e9).astype("float32")
+    np.testing.assert_allclose(
+        to_numpy(layer(inputs, attention_bias=bias)),
+        to_numpy(layer(inputs, attention_mask=np.tri(7, dtype=bool))),
+        atol=1e-5,
+    )
+
+
 def test_a_causal_mask_is_that_of_the_attention():
     layer, inputs = block(), sequences()
     np.testing.assert_allclose(

@@ -19,7 +19,7 @@ def feed_forward(intermediate_dim=12, *args, **kwargs):
     return draw_weights(layer)
 
 
-EVERY_GATE = ["glu", "bilinear", "reglu", "geglu", "swiglu"]
+EVERY_GATE = ["glu", "bilinear", "reglu", "geglu", "geglu_new", "swiglu"]
 
 
 @pytest.mark.parametrize(

@@ -212,6 +212,7 @@ def test_dropout_acts_in_training_only_and_follows_its_seed():
         {"use_bias": False},
         {"num_key_value_heads": 1},
         {"soft_cap": 0.3},
+        {"scale": 1.0},
     ],
     ids=str,
 )
@@ -266,6 +267,7 @@ def test_the_symbolic_shapes_are_the_real_ones():
         ({"num_heads": 4, "num_key_value_heads": 3}, "4.*divide.*3"),
         ({"num_heads": 2, "num_key_value_heads": 4}, "2.*divide.*4"),
         ({"num_heads": 2, "soft_cap": -1.0}, "soft_cap=-1.0"),
+        ({"num_heads": 2, "scale": 0.0}, "scale=0.0 must be > 0"),
     ],
 )
 def test_wrong_parameters_are_refused(arguments, said):

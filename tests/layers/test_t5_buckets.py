@@ -3,10 +3,15 @@ import numpy as np
 import pytest
 
 from keras_selfattn.layers.self_attention import MultiHeadSelfAttention
-from keras_selfattn.layers.t5_buckets import T5RelativeBuckets
+from keras_selfattn.layers.t5_buckets import (
+    T5PositionBias,
+    T5RelativeBuckets,
+)
 from tests import attention_reference
 from tests.arrays import to_numpy
+from tests.fixed_weights import draw_weights
 from tests.gradients import gradients
+from tests.round_trip import assert_round_trip
 
 pytestmark = pytest.mark.backend
 
@@ -70,3 +75,23 @@ def test_biases_are_looked_up_by_bucket_and_learn_where_they_are_used():
 def test_impossible_buckets_are_refused(arguments, said):
     with pytest.raises(ValueError, match=said):
         T5RelativeBuckets(*arguments)
+
+
+@pytest.mark.parametrize("bidirectional", [True, False])
+def test_shared_biases_are_those_of_a_layer(bidirectional, tmp_path):
+    part = T5RelativeBuckets(8, 6, bidirectional)
+    layer = T5PositionBias(3, 8, 6, bidirectional, name="bias")
+    inputs = np.zeros((2, 7, 4), "float32")
+    layer.build(inputs.shape)
+    draw_weights(layer)
+    query = keras.ops.zeros((2, 3, 7, 5))
+    found = to_numpy(layer(inputs))
+    assert found.shape == (1, 3, 7, 7)
+    np.testing.assert_array_equal(
+        found, to_numpy(part.bias(layer, query, 7, 1.0)[1])
+    )
+    step = layer(inputs[:, :1], num_keys=7, offset=4)
+    np.testing.assert_array_equal(to_numpy(step), found[:, :, 4:5])
+    symbolic = layer(keras.KerasTensor((None, None, 4)))
+    assert symbolic.shape == (1, 3, None, None)
+    assert_round_trip(layer, tmp_path, inputs=inputs)

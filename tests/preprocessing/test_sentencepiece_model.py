@@ -11,7 +11,10 @@ from keras_selfattn.preprocessing.sentencepiece_model import (
     UNKNOWN,
     proto_fields,
     read_pieces,
+    write_pieces,
 )
+from keras_selfattn.preprocessing.unigram import is_supported
+from tests.text_to_text_examples import sentinel_tokenizer, word_texts
 
 sentencepiece = pytest.importorskip("sentencepiece")
 
@@ -65,3 +68,14 @@ def test_what_is_no_model_is_refused(cut):
 def test_a_model_cut_short_is_refused(model):
     with pytest.raises(ValueError, match="not a SentencePiece model"):
         read_pieces(model[: len(model) // 2])
+
+
+def test_what_is_written_is_read_and_splits_alike():
+    tokenizer = sentinel_tokenizer()
+    pieces = read_pieces(tokenizer.model_bytes)
+    written = write_pieces(pieces)
+    assert read_pieces(written) == pieces and is_supported(written)
+    assert not is_supported(write_pieces(pieces, b"\1\2"))
+    processor = sentencepiece.SentencePieceProcessor(model_proto=written)
+    for text in [*word_texts(20), " x  \u732by "]:
+        assert processor.encode(text) == tokenizer.encode(text)

@@ -1,0 +1,53 @@
+"""How models that write texts are compiled: AdamW under a schedule.
+
+Shared by `translation.py` and `text_to_text.py`.
+"""
+
+SCHEDULES = ("inverse-sqrt", "cosine")
+
+
+def check_schedule(schedule):
+    """A ValueError for a schedule that there is not."""
+    if schedule not in SCHEDULES:
+        raise ValueError(
+            f"--schedule {schedule} is unknown; use one of "
+            f"{', '.join(SCHEDULES)}."
+        )
+
+
+def compile_text_task(args, task, total_steps):
+    """AdamW under the chosen schedule; no decay on biases and norms.
+
+    Args:
+        args: has `schedule`, `learning_rate`, `warmup_steps`, `weight_decay`
+            and `clip_norm`.
+        task: Translator or TextToText.
+        total_steps: int.
+    """
+    import keras
+
+    from keras_selfattn.training.guarded_adamw import GuardedAdamW
+    from keras_selfattn.training.schedules import (
+        WarmupCosine,
+        WarmupInverseSqrt,
+    )
+
+    if args.schedule == "cosine":
+        rate = WarmupCosine(
+            args.learning_rate,
+            total_steps,
+            min(args.warmup_steps, total_steps - 1),
+        )
+    else:
+        rate = WarmupInverseSqrt(args.learning_rate, args.warmup_steps)
+    optimizer = GuardedAdamW(
+        rate,
+        weight_decay=args.weight_decay,
+        beta_2=0.98,
+        epsilon=1e-9,
+        global_clipnorm=args.clip_norm,
+    )
+    optimizer.exclude_from_weight_decay(var_names=["bias", "gamma", "beta"])
+    # XLA on TensorFlow would compile each of the many shapes anew.
+    plain = keras.backend.backend() == "tensorflow"
+    task.compile(optimizer, jit_compile=False if plain else "auto")
