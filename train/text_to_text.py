@@ -21,7 +21,14 @@ from typing import Annotated
 
 import typer
 from text_optimizer import SCHEDULES, check_schedule, compile_text_task
-from training_run import load_mean, option, say, start, train_epochs
+from training_run import (
+    keep_result,
+    option,
+    prepare,
+    say,
+    start,
+    train_epochs,
+)
 
 SMOKE = {
     "made_up": 20,
@@ -228,10 +235,7 @@ def run(args):
     from keras_selfattn.data.text_to_text_dataset import TextToTextDataset
     from keras_selfattn.training.epoch_runs import count_steps
 
-    keras.utils.set_random_seed(args.seed)
-    if args.mixed_precision:
-        keras.mixed_precision.set_global_policy("mixed_bfloat16")
-    args.out.mkdir(parents=True, exist_ok=True)
+    prepare(args)
     if args.smoke:
         vars(args).update(SMOKE)
     check_schedule(args.schedule)
@@ -273,15 +277,11 @@ def run(args):
         args, args.out, task, dataset, figures, say, loss_label="nats a token"
     )
 
-    # The mean of the last epochs' weights is the result.
-    last = range(max(0, args.epochs - args.average), args.epochs)
-    load_mean(task, args.out, last)
-    scores = dev.scores(task, args.beam, num_shown=1)
-    say(
-        json.dumps({"averaged_epochs": list(last), "beam": args.beam, **scores})
-    )
-    task.save_preset(args.out / "preset", name=args.name or args.out.name)
-    say(f"The preset is in {args.out / 'preset'}.")
+    def scores():
+        found = dev.scores(task, args.beam, num_shown=1)
+        return {"beam": args.beam, **found}
+
+    keep_result(args, task, scores, say)
 
 
 def main(

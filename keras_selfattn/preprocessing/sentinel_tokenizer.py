@@ -11,7 +11,7 @@ from keras_selfattn.preprocessing.tokenizers import (
     detokenize,
     import_sentencepiece,
 )
-from keras_selfattn.preprocessing.unigram import is_supported
+from keras_selfattn.preprocessing.unigram import character_map
 
 _SENTINEL = re.compile(r"<extra_id_(\d+)>")
 
@@ -66,7 +66,7 @@ class SentinelTokenizer:
         self.vocabulary = [*pieces, *reversed(names)]
         last = len(self.vocabulary) - 1
         self.sentinel_ids = [last - i for i in range(sentinels)]
-        self._normalises = not is_supported(self.model_bytes)
+        self._maps = bool(character_map(self.model_bytes))
 
     @classmethod
     def train(
@@ -130,7 +130,7 @@ class SentinelTokenizer:
         return ids + self._encoded(text[start:])
 
     def _encoded(self, text):
-        if not self._normalises:
+        if not self._maps:
             text = " ".join(text.split())
         return self._pieces.encode(text)
 

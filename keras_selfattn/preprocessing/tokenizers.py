@@ -238,8 +238,8 @@ class SentencePieceTokenizer:
     """Subword pieces of a SentencePiece model, behind a few special tokens.
 
     Training needs the package `sentencepiece`. Encoding is done by it where it
-    is installed and else, for the unigram models that `train` makes, by
-    `UnigramSplitter`; loading and decoding never need it.
+    is installed and else, for unigram models, by `UnigramSplitter`; loading
+    and decoding never need it.
 
     Reference: Kudo and Richardson 2018, SentencePiece, arXiv:1808.06226.
 
@@ -386,7 +386,9 @@ class SentencePieceTokenizer:
         if self._split is None:
             first = len(self.special_tokens)
             return [i + first for i in self._processor.encode(text)]
-        pieces = self._split(" ".join(text.split()))
+        if not self._split.maps:
+            text = " ".join(text.split())
+        pieces = self._split(text)
         return [self._ids.get(piece, self.unknown_id) for piece in pieces]
 
     def encode_best(self, text, count):

@@ -4,6 +4,7 @@ Standard library only, for devices: the models that `SentencePieceTokenizer`
 trains are of this kind.
 """
 
+from keras_selfattn.preprocessing.character_map import CharacterMap
 from keras_selfattn.preprocessing.sentencepiece_model import (
     CONTROL,
     NORMAL,
@@ -22,9 +23,13 @@ class UnigramSplitter:
     """The likeliest pieces of a text: the best path over all segmentations.
 
     A character without a piece costs the lowest score less ten; such
-    characters in a row are one piece. The text must be clean: one blank
-    between words, none at its ends. Pieces are those of the package but where
-    two paths weigh the same, as in long runs of one sign.
+    characters in a row are one piece. A model may have a map of characters,
+    by which the text is read first. Blanks in a row are one, at the ends
+    none. Pieces are those of the package but where two paths weigh the same,
+    as in long runs of one sign.
+
+    Attributes:
+        maps: bool, whether the model has a map of characters.
 
     Reference: Kudo 2018 (arXiv:1804.10959), section 3.2.
 
@@ -43,12 +48,15 @@ class UnigramSplitter:
 
     def __init__(self, model_bytes):
         pieces = read_pieces(model_bytes)
-        if not _leaves_text_alone(model_bytes, pieces):
+        if not _is_plain(model_bytes, pieces):
             raise ValueError(
                 "This SentencePiece model is no plain unigram model (BPE, "
-                "normalisation of its own, or user-defined pieces); it needs "
-                "the package: pip install sentencepiece"
+                "blanks of its own, or user-defined pieces); it needs the "
+                "package: pip install sentencepiece"
             )
+        charsmap = character_map(model_bytes)
+        self.maps = bool(charsmap)
+        self._map = CharacterMap(charsmap) if charsmap else None
         self._scores = {
             piece: score for piece, score, kind in pieces if kind == NORMAL
         }
@@ -57,6 +65,9 @@ class UnigramSplitter:
         self._unknown -= _UNKNOWN_PENALTY
 
     def __call__(self, text):
+        if self._map is not None:
+            text = self._map(text)
+        text = " ".join(filter(None, text.split(" ")))
         if not text:
             return []
         text = WORD_START + text.replace(" ", WORD_START)
@@ -87,11 +98,19 @@ class UnigramSplitter:
 
 
 def is_supported(model_bytes):
-    """Whether a model is a unigram model that leaves the text as it is."""
-    return _leaves_text_alone(model_bytes, read_pieces(model_bytes))
+    """Whether a model is a unigram model that we can do."""
+    return _is_plain(model_bytes, read_pieces(model_bytes))
 
 
-def _leaves_text_alone(model_bytes, pieces):
+def character_map(model_bytes):
+    """A model's map of characters; empty where it leaves them as they are."""
+    for field, value in proto_fields(model_bytes):
+        if field == 3:  # NormalizerSpec
+            return dict(proto_fields(value)).get(2, b"")
+    return b""
+
+
+def _is_plain(model_bytes, pieces):
     for field, value in proto_fields(model_bytes):
         if field == 2:  # TrainerSpec
             spec = dict(proto_fields(value))
@@ -99,7 +118,7 @@ def _leaves_text_alone(model_bytes, pieces):
                 return False
         elif field == 3:  # NormalizerSpec
             spec = dict(proto_fields(value))
-            if spec.get(2) or not all(spec.get(i, 1) for i in (3, 4, 5)):
+            if not all(spec.get(i, 1) for i in (3, 4, 5)):
                 return False
     kinds = {kind for _, _, kind in pieces}
     return kinds <= {NORMAL, UNKNOWN, CONTROL, UNUSED}

@@ -45,10 +45,8 @@ class Answer:
 class TextToText:
     """Answers texts with an exported file of the task of this name.
 
-    It needs numpy and ai-edge-litert; no Keras. (A tokenizer that came with
-    somebody else's T5 normalises by a table of its own: such a file also
-    needs the package sentencepiece.) Which searches run inside the file, and
-    which outside, see `TextSearch`. One object serves one thread.
+    It needs numpy and ai-edge-litert; no Keras. Which searches run inside the
+    file, and which outside, see `TextSearch`. One object serves one thread.
 
     Args:
         source: str or path of a .tflite file that `task.export` wrote, or of a

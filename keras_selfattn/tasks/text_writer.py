@@ -110,8 +110,8 @@ class TextWriter:
                     beam,
                     self.max_tokens,
                     self.banned_ids,
-                    self.begin_id,
-                    self.end_id,
+                    begin_id=self.begin_id,
+                    end_id=self.end_id,
                 )
             found = self._searches[beam].write(ids, alpha)
         return found[: len(rows)]
@@ -174,8 +174,8 @@ class TextWriter:
             source_ids,
             self.max_tokens,
             self.banned_ids,
-            self.begin_id,
-            self.end_id,
+            begin_id=self.begin_id,
+            end_id=self.end_id,
         )
         return {"token_ids": ids}
 
@@ -211,8 +211,8 @@ class TextWriter:
                 alpha,
                 self.max_tokens,
                 self.banned_ids,
-                self.begin_id,
-                self.end_id,
+                begin_id=self.begin_id,
+                end_id=self.end_id,
             )
             return {"token_ids": ids, "scores": scores}
 

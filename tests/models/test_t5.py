@@ -163,7 +163,9 @@ def test_the_rows_of_a_beam_equal_steps():
         np.testing.assert_allclose(
             to_numpy(found)[::2], expected[:, position], atol=1e-5
         )
-        np.testing.assert_array_equal(to_numpy(found)[1], to_numpy(found)[0])
+        np.testing.assert_allclose(
+            to_numpy(found)[1::2], to_numpy(found)[::2], atol=1e-6
+        )
 
 
 def test_no_target_token_sees_a_later_one_nor_padding():

@@ -63,6 +63,19 @@ def test_it_splits_as_the_package_does(model):
     assert "QQ" in split("the QQ")  # unknown ones in a row are one
 
 
+@pytest.mark.parametrize("rule", ["nmt_nfkc", "nfkc_cf"])
+def test_it_reads_characters_as_the_model_says(rule):
+    model = train(sentences(400, 0), normalization_rule_name=rule)
+    processor = sentencepiece.SentencePieceProcessor(model_proto=model)
+    split = UnigramSplitter(model)
+    assert split.maps
+    random = np.random.default_rng(1)
+    signs = list("the \t\n\x07\x85\u3000\u2028ｏｎＥ，ﬁ½é\u0301我Ⅷ\ufffd🎉ab")
+    for _ in range(300):
+        text = "".join(random.choice(signs, random.integers(0, 30)))
+        assert split(text) == processor.encode(text, out_type=str), repr(text)
+
+
 def test_a_device_needs_no_package(model, monkeypatch):
     monkeypatch.setitem(sys.modules, "sentencepiece", None)
     encoded = base64.b64encode(model).decode()
@@ -73,13 +86,13 @@ def test_a_device_needs_no_package(model, monkeypatch):
 def test_models_of_another_kind_are_left_to_the_package(monkeypatch):
     texts = sentences(400, 0)
     bpe = train(texts, model_type="bpe")
-    folded = train(texts, normalization_rule_name="nfkc_cf")
+    blanks = train(texts, remove_extra_whitespaces=False)
     defined = train(
         texts,
         normalization_rule_name="identity",
         user_defined_symbols=["fox jumps"],
     )
-    for other in (bpe, folded, defined):
+    for other in (bpe, blanks, defined):
         assert not is_supported(other)
         with pytest.raises(ValueError, match="no plain unigram model"):
             UnigramSplitter(other)

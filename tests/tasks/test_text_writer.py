@@ -51,7 +51,6 @@ def test_marks_and_limits_are_its_own():
     last = int(text[-1])
     stopped = writer(Transformer, most=6, end_id=last).write(ROWS)[0][0]
     assert stopped.tolist() == text[: text.tolist().index(last)].tolist()
-    assert len(set(text.tolist())) > 1
     repeats = plain.write(ROWS, no_repeat_ngram=1)[0][0].tolist()
     assert len(set(repeats)) == len(repeats)
     found = plain.reference(np.array(ROWS[0], "int32"), 1, 1.0)["token_ids"]
