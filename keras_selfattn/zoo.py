@@ -181,7 +181,8 @@ def check(name_or_folder):
 
     Returns:
         The `runtime.Transcript`, `runtime.Classification`,
-        `runtime.Translation` or `runtime.Generation` of the sample.
+        `runtime.Translation`, `runtime.Generation` or `runtime.Answer` of the
+        sample.
 
     Raises:
         PresetError: a file was changed, there is no reference, or what comes
@@ -203,6 +204,11 @@ def check(name_or_folder):
         answer = TextGenerator(folder).generate(
             sample, len(reference["token_ids"]), search="greedy"
         )
+    elif "question" in reference:
+        from keras_selfattn.runtime.text_to_text import TextToText
+
+        sample = reference["question"]
+        answer = TextToText(folder).generate(sample)
     elif "source" in reference:
         from keras_selfattn.runtime.translator import Translator
 

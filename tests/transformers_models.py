@@ -279,7 +279,8 @@ def make_t5(
     if not tied:  # what they have untied in files only
         own = model.lm_head.weight.detach().clone()
         model.lm_head.weight = torch.nn.Parameter(own)
-    draw(model, seed).save_pretrained(folder)
+    # Smaller ones: its scores are not scaled, and roundings would grow.
+    draw(model, seed, 0.3).save_pretrained(folder)
     tokenizer = sentinel_tokenizer()
     (folder / "spiece.model").write_bytes(tokenizer.model_bytes)
     options = {"tokenizer_class": "T5Tokenizer", "extra_ids": 10}
@@ -332,7 +333,7 @@ def t5_rows(source_length=21, target_length=19, seed=0):
     return source, target
 
 
-def draw(model, seed=0):
+def draw(model, seed=0, size=0.5):
     """Draws all that a model learns anew; returns the model."""
     import torch
 
@@ -342,7 +343,7 @@ def draw(model, seed=0):
             if not parameter.requires_grad:
                 continue
             drawn = torch.randn(parameter.shape, generator=generator)
-            scale = 0.5 if parameter.dim() > 1 else 0.2
+            scale = size if parameter.dim() > 1 else 0.2
             one = parameter.dim() == 1 and bool((parameter == 1).all())
             parameter.copy_(scale * drawn + one)
     return model

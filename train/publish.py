@@ -102,11 +102,30 @@ def go_on(folder, text):
     }
 
 
+def answer(folder, text):
+    """The reference of a text-to-text model: what it writes for a text.
+
+    Raises:
+        ValueError: the shipped file writes nothing for it.
+    """
+    from keras_selfattn.runtime import TextToText
+
+    found = TextToText(folder / "model.tflite").generate(text)
+    if not found.text:
+        raise ValueError(f"{text!r}: the new file writes nothing for it.")
+    return {
+        "question": text,
+        "text": found.text,
+        "token_ids": found.token_ids,
+    }
+
+
 # Task -> (option that names its sample, what gives the reference).
 REFERENCES = {
     "CausalLM": ("text", go_on),
     "SpeechRecognizer": ("sample", hear),
     "TextClassifier": ("text", classify),
+    "TextToText": ("text", answer),
     "Translator": ("text", translate),
 }
 

@@ -4,7 +4,8 @@ import re
 from pathlib import Path
 
 PREFIX = "hf://"
-_NAME = re.compile(r"[\w.-]+/[\w.-]+")
+# Some of the oldest, such as t5-small, are known without an owner.
+_NAME = re.compile(r"([\w.-]+/)?[\w.-]+")
 # What is fetched: never a pickle, never another framework's weights.
 FILES = (
     "config.json",
@@ -49,7 +50,7 @@ def hub_folder(source):
         )
     by_hand = (
         "Or put its files (config.json, model*.safetensors, its tokenizer's) "
-        f"into a folder and load that: zoo.load('./{name.split('/')[1]}')."
+        f"into a folder and load that: zoo.load('./{name.split('/')[-1]}')."
     )
     try:
         from huggingface_hub import constants, snapshot_download

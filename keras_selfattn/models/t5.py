@@ -321,7 +321,7 @@ class T5(keras.Model):
         one = ops.expand_dims(y[:1], 1)
         bias = self._biases[1](one, num_keys=num_places, offset=position)
         # (1, N, 1, L) -> (B, N, K, L K)
-        seen = ops.cast(seen, bias.dtype) + ops.repeat(bias, rows, axis=3)
+        seen = seen + ops.cast(ops.repeat(bias, rows, axis=3), "float32")
         updated = []
         for block, own, other in zip(
             self._decoder_blocks, caches, context, strict=True

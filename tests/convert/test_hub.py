@@ -53,6 +53,9 @@ def test_a_repository_is_fetched_without_pickles(use_hub, tmp_path):
     needed = {"model*.safetensors", "merges.txt", "source.spm", "target.spm"}
     assert needed <= set(options["allow_patterns"])
     assert not any(".bin" in kind for kind in options["allow_patterns"])
+    hub_folder("hf://t5-small")  # known without an owner
+    assert calls[1][0] == "t5-small"
+    assert "spiece.model" in calls[1][1]["allow_patterns"]
 
 
 def test_no_network_says_what_to_put_where(use_hub):
@@ -85,7 +88,7 @@ def test_without_the_package_its_extra_is_named(monkeypatch):
 
 
 @pytest.mark.parametrize(
-    "source", ["hf://", "hf://name", "hf://a/b/c", "hf:// "]
+    "source", ["hf://", "hf://a b", "hf://a/b/c", "hf:// "]
 )
 def test_what_names_no_repository_is_refused(source):
     with pytest.raises(ValueError, match="expected hf://owner/name"):

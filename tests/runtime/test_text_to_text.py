@@ -6,6 +6,7 @@ import sys
 import keras
 import pytest
 
+from keras_selfattn import zoo
 from keras_selfattn.runtime import ModelError, TextToText
 from tests.command_line import TINY_TRANSLATION
 from tests.tasks.test_text_to_text import TASKS, learn, text_to_text
@@ -76,6 +77,22 @@ def test_it_runs_without_keras_and_other_packages(exported):
         check=True,
     )
     assert child.stdout == f"{pair.target}\n"
+
+
+def test_a_preset_is_checked_by_its_answer(exported, tmp_path, load_script):
+    task, path, _ = exported
+    text = TASKS["back"][0].source
+    (tmp_path / "model.tflite").write_bytes(path.read_bytes())
+    reference = load_script("train/publish.py").answer(tmp_path, text)
+    assert reference["question"] == text
+    task.save_preset(tmp_path, "words", reference=reference)
+    zoo.seal(tmp_path)
+    assert zoo.check(tmp_path).text == TASKS["back"][0].target
+    reference = {**reference, "text": "else"}
+    task.save_preset(tmp_path, "words", reference=reference)
+    zoo.seal(tmp_path)
+    with pytest.raises(zoo.PresetError, match="text expected 'else'"):
+        zoo.check(tmp_path)
 
 
 def test_another_tasks_file_is_refused(exported):

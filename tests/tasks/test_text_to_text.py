@@ -49,7 +49,6 @@ def trained():
     return task, learn(task)
 
 
-@pytest.mark.backend
 def test_overfits_one_batch_of_two_tasks(trained):
     task, losses = trained
     assert losses[0] > 2 and losses[-1] < 0.05

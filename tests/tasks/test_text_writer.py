@@ -18,20 +18,17 @@ def writer(kind=T5, most=12, end_id=2, **sizes):
 
 
 @pytest.mark.backend
-@pytest.mark.parametrize("beam", [1, 3])
-def test_the_compiled_search_writes_what_the_one_outside_does(beam):
+def test_the_compiled_search_writes_what_the_one_outside_does():
     """Of T5, whose heads are wider than its vectors' share."""
     search = writer(num_heads=3, head_dim=4, position_buckets=(8, 6))
-    found = search.write(ROWS, beam, 1.0)
+    found = search.write(ROWS, 3, 1.0)
     ids = np.zeros((4, 16), "int32")
     for row, tokens in enumerate(ROWS):
         ids[row, : len(tokens)] = tokens
-    expected = search.search(ids, ROWS, beam, 1.0, 0)
-    assert len({len(text) for text, _ in found}) >= 1
+    expected = search.search(ids, ROWS, 3, 1.0, 0)
     for (text, score), (wanted, total) in zip(found, expected, strict=False):
         assert text.tolist() == wanted.tolist() and len(text) > 0
-        if beam > 1:
-            assert score == pytest.approx(total, abs=1e-4)
+        assert score == pytest.approx(total, abs=1e-4)
 
 
 def test_batches_come_back_in_order():
