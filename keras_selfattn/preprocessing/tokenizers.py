@@ -367,7 +367,9 @@ class SentencePieceTokenizer:
         self._load_any()
         if self._split is None:
             return self._processor.encode(text, out_type=str)
-        return self._split(" ".join(text.split()))
+        if not self._split.maps:
+            text = " ".join(text.split())
+        return self._split(text)
 
     def _load_any(self):
         """The package's processor, or what stands in for it."""
@@ -386,9 +388,7 @@ class SentencePieceTokenizer:
         if self._split is None:
             first = len(self.special_tokens)
             return [i + first for i in self._processor.encode(text)]
-        if not self._split.maps:
-            text = " ".join(text.split())
-        pieces = self._split(text)
+        pieces = self.pieces(text)
         return [self._ids.get(piece, self.unknown_id) for piece in pieces]
 
     def encode_best(self, text, count):

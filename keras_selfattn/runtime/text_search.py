@@ -26,7 +26,8 @@ class TextSearch:
     Args:
         path: the .tflite file.
         metadata: dict with "signature" (of the greedy search),
-            "max_source_tokens", "max_target_tokens" and "cache_shape".
+            "max_source_tokens", "max_target_tokens" and "cache_shape";
+            "rules", where beams are searched by others (`beam_search`).
         begin_id: int, what stands before a text.
         end_id: int, the token that ends a text.
         banned_ids: ints never written.
@@ -157,5 +158,6 @@ class TextSearch:
             alpha,
             banned_ids=self.banned_ids,
             no_repeat_ngram=no_repeat_ngram,
+            rules=self.metadata.get("rules", "gnmt"),
         )
         return best

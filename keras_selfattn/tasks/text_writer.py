@@ -57,18 +57,28 @@ class TextWriter:
         end_id: int, the token that ends a text.
         banned_ids: ints never written.
         max_tokens: int.
+        rules: how beams are searched; see `decoding.beam_search`.
 
     Example:
         >>> writer = TextWriter(transformer, 1, 2, (0, 1, 3), 160)
         >>> writer.write([[7, 9, 2], [5, 2]], beam=4, alpha=1.0)
     """
 
-    def __init__(self, transformer, begin_id, end_id, banned_ids, max_tokens):
+    def __init__(
+        self,
+        transformer,
+        begin_id,
+        end_id,
+        banned_ids,
+        max_tokens,
+        rules="gnmt",
+    ):
         self.transformer = transformer
         self.begin_id = begin_id
         self.end_id = end_id
         self.banned_ids = tuple(banned_ids)
         self.max_tokens = max_tokens
+        self.rules = rules
         self._decoder = None
         self._searches = {}  # beam to CompiledSearch
 
@@ -110,6 +120,7 @@ class TextWriter:
                     beam,
                     self.max_tokens,
                     self.banned_ids,
+                    self.rules,
                     begin_id=self.begin_id,
                     end_id=self.end_id,
                 )
@@ -161,6 +172,7 @@ class TextWriter:
             alpha,
             banned_ids=self.banned_ids,
             no_repeat_ngram=no_repeat_ngram,
+            rules=self.rules,
         )
         return [result[0] for result in results]
 
@@ -211,6 +223,7 @@ class TextWriter:
                 alpha,
                 self.max_tokens,
                 self.banned_ids,
+                self.rules,
                 begin_id=self.begin_id,
                 end_id=self.end_id,
             )

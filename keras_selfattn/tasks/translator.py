@@ -4,15 +4,11 @@ Shapes: `B` batch, `S` source tokens, `T` target tokens, `N` heads,
 `V` target vocabulary.
 """
 
-from dataclasses import replace
-
 import keras
 import numpy as np
 from keras import ops
 
-from keras_selfattn.decoding.beam_search import beam_search
-from keras_selfattn.export.signature import PartCheck, Signature
-from keras_selfattn.losses.cross_entropy import smoothed_cross_entropy
+from keras_selfattn.export.signature import Signature
 from keras_selfattn.models.transformer import Transformer
 from keras_selfattn.preprocessing.tokenizers import tokenizer_from_config
 from keras_selfattn.preprocessing.translation_text import (
@@ -26,19 +22,11 @@ from keras_selfattn.preprocessing.translation_text import (
     source_ids,
     target_ids,
 )
-from keras_selfattn.tasks.cached_decoding import CachedDecoder
-from keras_selfattn.tasks.compiled_search import CompiledSearch
 from keras_selfattn.tasks.task import Task, from_config, to_config
-from keras_selfattn.tasks.translation_graph import (
-    beam_ids,
-    cache_shape,
-    check,
-    greedy_ids,
-    parts,
-)
+from keras_selfattn.tasks.text_writer import TextWriter, text_loss
+from keras_selfattn.tasks.translation_graph import cache_shape
 
 BEAM, ALPHA = 4, 1.0  # usual; this beam is searched inside an exported file
-LENGTH_MULTIPLE = 16  # of padded sources and caches: few shapes to compile
 
 
 @keras.saving.register_keras_serializable(package="keras_selfattn")
@@ -137,8 +125,7 @@ class Translator(Task):
         self.max_source_tokens = max_source_tokens
         self.max_target_tokens = max_target_tokens
         self.rules = rules
-        self._decoder = None
-        self._searches = {}  # beam to CompiledSearch
+        self._writers = {}  # most tokens to TextWriter
 
     def task_config(self):
         return {
@@ -167,13 +154,22 @@ class Translator(Task):
         training=True,
     ):
         """Nats a token: summed over the batch, over its tokens."""
-        costs = smoothed_cross_entropy(y, y_pred, self.label_smoothing)
-        tokens = ops.cast(ops.not_equal(y, PAD_ID), "float32")  # (B, T)
-        if sample_weight is not None:
-            weight = ops.cast(sample_weight, "float32")
-            weight = ops.reshape(weight, (-1, 1))
-            tokens = tokens * weight
-        return ops.sum(costs * tokens) / ops.maximum(ops.sum(tokens), 1.0)
+        return text_loss(y, y_pred, self.label_smoothing, sample_weight)
+
+    @property
+    def text_writer(self):
+        """TextWriter for the translations, as long as they may be."""
+        most = self._places
+        if most not in self._writers:
+            self._writers[most] = TextWriter(
+                self.transformer,
+                BOS_ID,
+                EOS_ID,
+                self._banned_ids,
+                most,
+                self.rules,
+            )
+        return self._writers[most]
 
     def write(self, rows, beam=BEAM, alpha=ALPHA, no_repeat_ngram=0):
         """Translates token ids.
@@ -187,54 +183,7 @@ class Translator(Task):
         Returns:
             list of (int32 array of target ids without the end, score).
         """
-        if beam < 1 or alpha < 0:
-            raise ValueError(
-                f"beam={beam}, alpha={alpha}; expected beam >= 1 (1 is "
-                "greedy) and alpha >= 0."
-            )
-        width = _round_up(max(map(len, rows)), LENGTH_MULTIPLE)
-        width = min(width, self.transformer.max_sequence_length or width)
-        # A power of two, so few shapes: what is filled in is done at once.
-        count = 1 << (len(rows) - 1).bit_length()
-        ids = np.full((count, width), PAD_ID, "int32")
-        for row, tokens in enumerate(rows):
-            ids[row, : len(tokens)] = tokens
-        if no_repeat_ngram:
-            found = self._search(ids, rows, beam, alpha, no_repeat_ngram)
-        else:
-            if beam not in self._searches:
-                self._searches[beam] = CompiledSearch(
-                    self.transformer,
-                    beam,
-                    self._places,
-                    self._banned_ids,
-                    self.rules,
-                )
-            found = self._searches[beam].write(ids, alpha)
-        return found[: len(rows)]
-
-    def _search(self, ids, rows, beam, alpha, no_repeat_ngram):
-        """As `write`, searched outside of the compiled step."""
-        if self._decoder is None:
-            self._decoder = CachedDecoder(self.transformer)
-        limits = np.ones(len(ids), "int64")
-        limits[: len(rows)] = [self._longest(len(row)) for row in rows]
-        places = _round_up(int(limits.max()), LENGTH_MULTIPLE)
-        state = self._decoder.start(ids, beam, places)
-        results = beam_search(
-            self._decoder.step,
-            state,
-            len(ids),
-            beam,
-            limits,
-            BOS_ID,
-            EOS_ID,
-            alpha,
-            banned_ids=self._banned_ids,
-            no_repeat_ngram=no_repeat_ngram,
-            rules=self.rules,
-        )
-        return [result[0] for result in results]
+        return self.text_writer.write(rows, beam, alpha, no_repeat_ngram)
 
     @property
     def _banned_ids(self):
@@ -251,9 +200,6 @@ class Translator(Task):
         """Most tokens of a piece of a source."""
         most = self.max_source_tokens
         return min(most, self.transformer.max_sequence_length or most)
-
-    def _longest(self, num_source_tokens):
-        return min(2 * num_source_tokens + 10, self._places)
 
     def translate(
         self,
@@ -288,15 +234,9 @@ class Translator(Task):
         single = isinstance(texts, str)
         lines = [texts] if single else list(texts)
         rows, owners = cut_lines(lines, self.tokenizer, self._room)
-        written = [None] * len(rows)
-        order = sorted(range(len(rows)), key=lambda i: len(rows[i]))
-        for start in range(0, len(order), batch_size):
-            chosen = order[start : start + batch_size]
-            found = self.write(
-                [rows[i] for i in chosen], beam, alpha, no_repeat_ngram
-            )
-            for i, result in zip(chosen, found, strict=True):
-                written[i] = result
+        written = self.text_writer.write_sorted(
+            rows, batch_size, beam, alpha, no_repeat_ngram
+        )
         results = join_pieces(len(lines), owners, written, self.writer)
         if not details:
             results = [result["text"] for result in results]
@@ -343,53 +283,16 @@ class Translator(Task):
         )
 
     def export_parts(self, rows=None):
-        """A beam search, and `encode` and `decode_step` for one's own."""
-
-        def translate_beam(source_ids, alpha):
-            ids, scores = beam_ids(
-                self.transformer,
-                source_ids,
-                BEAM,
-                alpha,
-                self._places,
-                self._banned_ids,
-                self.rules,
-            )
-            return {"token_ids": ids, "scores": scores}
-
-        inputs = {
-            "source_ids": ([rows, None], "int32"),
-            "alpha": ([], "float32"),
-        }
-        return {
-            "translate_beam": (translate_beam, inputs),
-            **parts(self.transformer),
-        }
+        return self.text_writer.export_parts("translate_beam", BEAM, rows)
 
     def export_part_checks(self):
-        """A greedy translation, step by step, and some by the beam."""
-        source = self.typical_input()[0]["source_ids"]
-        ((target, _),) = self.write([source.tolist()], beam=1)
-        target = np.append(target, EOS_ID)[: self._places]
-        steps = check(self.transformer, source, target, self._places)
-
-        def found(run, example):
-            ids = run(
-                "translate_beam",
-                source_ids=example["source_ids"][np.newaxis],
-                alpha=np.array(ALPHA, "float32"),
-            )["token_ids"]
-            return {"token_ids": ids[0]}
-
-        beam = PartCheck(
-            replace(self.export_signature(), name="translate_beam"),
-            found,
-            lambda example: {
-                "token_ids": self._reference(example["source_ids"], BEAM)
-            },
-            [{"source_ids": source[-length:]} for length in (20, 2, 5)],
+        return self.text_writer.export_part_checks(
+            "translate_beam",
+            BEAM,
+            ALPHA,
+            self.export_signature(),
+            self.typical_input()[0]["source_ids"],
         )
-        return {"encode, decode_step": steps, "translate_beam": beam}
 
     def export_metadata(self):
         return {
@@ -405,23 +308,11 @@ class Translator(Task):
 
     def export_outputs(self, inputs):
         """The greedy translation of a source."""
-        ids = greedy_ids(
-            self.transformer,
-            inputs["source_ids"],
-            self._places,
-            self._banned_ids,
-        )
-        return {"token_ids": ids}
+        return self.text_writer.greedy_outputs(inputs["source_ids"])
 
     def reference_outputs(self, inputs):
-        """As `greedy_ids`, by a search that shares no code with it."""
-        return {"token_ids": self._reference(inputs["source_ids"], 1)}
-
-    def _reference(self, source, beam):
-        """What a file writes, by the search outside of the graph."""
-        row = source.tolist()
-        ((ids, _),) = self._search(source[np.newaxis], [row], beam, ALPHA, 0)
-        return np.pad(ids, (0, 2 * len(row) + 10 - len(ids))).astype("int32")
+        """The same, by a search that shares no code with it."""
+        return self.text_writer.reference(inputs["source_ids"], 1, ALPHA)
 
     def export_probes(self):
         random = np.random.default_rng(0)
@@ -447,10 +338,6 @@ class Translator(Task):
             {"source_ids": np.array(source_ids(self.tokenizer, text), "int32")}
             for text in items
         ]
-
-
-def _round_up(length, multiple):
-    return -(-length // multiple) * multiple
 
 
 def _check_vocabularies(tokenizer, target_tokenizer, transformer, sizes):

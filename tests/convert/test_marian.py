@@ -53,7 +53,7 @@ def writes(task, row, beam, alpha=1.0):
     """By their ids, by the compiled search and by the one in NumPy."""
     row = [i + 2 for i in row]
     ((ids, score),) = task.write([row], beam, alpha)
-    ((other, other_score),) = task._search(
+    ((other, other_score),) = task.text_writer.search(
         np.array([row]), [row], beam, alpha, 0
     )
     assert ids.tolist() == other.tolist()
@@ -260,9 +260,9 @@ def test_the_exported_file_writes_alike(golden, tmp_path):
     for row in rows:
         source = np.array([i + 2 for i in row["source_ids"]], "int32")
         for beam, name in ((1, "greedy"), (4, "beam")):
-            ids, _ = translator._search_inside(source, beam, 1.0)
+            ids, _ = translator._search._search_inside(source, beam, 1.0)
             assert theirs(ids) == row[name]
-            ids, _ = translator._search(source, beam, 1.0, 0)
+            ids, _ = translator._search._search(source, beam, 1.0, 0)
             assert theirs(ids) == row[name]
     text = "the cat sat on a mat"
     for beam in (1, 4):

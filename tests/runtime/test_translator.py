@@ -92,11 +92,11 @@ def test_the_beam_inside_writes_what_the_one_outside_does(
     task, pairs, path, _ = exported
     texts = [pair.source for pair in pairs] + TEXTS[:8]
     inside = [runtime.translate(text, 4, alpha).token_ids for text in texts]
-    assert runtime._parts is None or runtime._beam is not None
+    assert runtime._search._beam is not None
     outside = Translator(path)
     outside.metadata.pop("beam")  # as a file of a version before
     expected = [outside.translate(text, 4, alpha).token_ids for text in texts]
-    assert outside._beam is None
+    assert outside._search._beam is None
     assert inside == expected
     with pytest.raises(ValueError, match="alpha=-1"):
         runtime.translate(texts[0], 4, -1)
@@ -109,14 +109,14 @@ def test_a_file_without_the_beam_is_searched_outside():
 
 
 def test_a_cache_grows_as_tokens_are_written(exported, runtime, monkeypatch):
-    from keras_selfattn.runtime import translator
+    from keras_selfattn.runtime import text_search
 
     expected = [runtime.translate(text, beam=3).token_ids for text in TEXTS]
     assert max(map(len, expected)) > 4
-    monkeypatch.setattr(translator, "CACHE_STEP", 2)
+    monkeypatch.setattr(text_search, "CACHE_STEP", 2)
     found = [runtime.translate(text, beam=3).token_ids for text in TEXTS]
     assert found == expected
-    places = runtime.metadata["cache_shape"][translator.PLACES_AXIS]
+    places = runtime.metadata["cache_shape"][text_search.PLACES_AXIS]
     assert places is None
 
 

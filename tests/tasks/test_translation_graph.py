@@ -37,7 +37,7 @@ def translator(max_target_tokens=12, **sizes):
 def searched(task, beam, alpha=1.0):
     """What the search outside of the graph writes, and its scores."""
     rows = [row[row != 0].tolist() for row in SOURCE]
-    return task._search(SOURCE, rows, beam, alpha, 0)
+    return task.text_writer.search(SOURCE, rows, beam, alpha, 0)
 
 
 def test_caches_are_packed_and_unpacked():
