@@ -46,7 +46,7 @@ def load_hf(source):
     Returns:
         The task of its architecture: MaskedLM for BERT and its kin, without a
         head where the checkpoint has none; CausalLM for GPT-2; Translator
-        for Marian.
+        for Marian, TextToText for T5.
 
     Raises:
         ValueError: an architecture or option that we have not, tensors that
