@@ -18,8 +18,8 @@ from typing import Annotated
 
 import numpy as np
 import typer
-from asr import read_corpora
 from evaluation import SetOptions, user_errors
+from speech_corpora import read_corpora
 
 RATE_HZ = 16000
 SHIFT = 160  # samples

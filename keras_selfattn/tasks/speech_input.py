@@ -47,14 +47,14 @@ def symbolic_inputs(frontend):
     return samples, num_samples
 
 
-def read_pieces(items, frontend, max_seconds=MAX_PIECE_SECONDS):
+def read_pieces(items, frontend, max_seconds=None):
     """Speech as pieces of at most 20 s, cut at their quietest places.
 
     Args:
         items: list of paths or float arrays `(L,)`; of arrays `(L, C)`, which
             stay whole, where the front end takes features.
         frontend: layer, see `sample_shape`.
-        max_seconds: float, the longest piece.
+        max_seconds: float, the longest piece; default 20.
 
     Returns:
         list of float32 arrays and list of (number of the item, seconds before
@@ -66,10 +66,11 @@ def read_pieces(items, frontend, max_seconds=MAX_PIECE_SECONDS):
     """
     rate, shape = frontend.sampling_rate_hz, sample_shape(frontend)
     pieces, owners = [], []
+    longest = max_seconds or MAX_PIECE_SECONDS
     for owner, samples in enumerate(read_whole(items, frontend)):
         spans = [(0, len(samples))]
         if not shape:
-            spans = split_at_silence(samples, rate, max_seconds)
+            spans = split_at_silence(samples, rate, longest)
         for start, stop in spans:
             pieces.append(samples[start:stop])
             owners.append((owner, start / rate))

@@ -274,6 +274,7 @@ CASES = {
         alone,
         call_plain,
     ),
+    "t5_bias": Case(layers.T5PositionBias, FULL, alone, call_plain),
 }
 
 

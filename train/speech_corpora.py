@@ -1,0 +1,30 @@
+"""Corpora of sound as the training scripts are given them: FOLDER:SPLIT."""
+
+from pathlib import Path
+
+
+def read_corpora(entries):
+    """Examples of all FOLDER:SPLIT entries, with their corpus's name.
+
+    Returns:
+        list of `(SpeechExample, str)`.
+
+    Raises:
+        ValueError: an entry that is not FOLDER:SPLIT, or as the readers do.
+    """
+    from keras_selfattn.data import corpora
+
+    found = []
+    for entry in entries:
+        folder, _, split = entry.rpartition(":")
+        if not folder or not split:
+            raise ValueError(f"{entry!r}: expected FOLDER:SPLIT.")
+        path = Path(folder)
+        if (path / "manifest.tsv").is_file():
+            examples = corpora.read_manifest(path, split)
+        elif (path / "clips").is_dir():
+            examples = corpora.read_common_voice(path, split)
+        else:
+            examples = corpora.read_librispeech(path, split)
+        found += [(example, path.name) for example in examples]
+    return found
