@@ -310,6 +310,7 @@ def keep(
         "data": {
             "dataset": corpus,
             "split": split,
+            "seed": int(options[options.index("--seed") + 1]),
             "utterances": len(examples),
             "audio_s": ran[0]["audio_s"] if ran else 0.0,
             "files": [

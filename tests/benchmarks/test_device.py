@@ -31,6 +31,7 @@ def test_ours_is_measured_whole_and_as_a_stream(bench, repository, tmp_path):
     assert "pocketsphinx did not run" in result.output
     kept = json.loads(out.read_text())
     assert kept["command"].startswith("python benchmarks/device.py --data")
+    assert kept["data"]["seed"] == 1 and kept["data"]["utterances"] == 1
     size = (preset / "model.tflite").stat().st_size
     for name in ("ours", "ours-stream"):
         entry = kept["systems"][name]
