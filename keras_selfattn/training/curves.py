@@ -27,10 +27,19 @@ def plot_curves(history, path, title="", loss_label="loss"):
     from matplotlib.figure import Figure
 
     def draw(axes, names, scale):
+        colours = {}  # one for a set; its second rate is dashed
         for name in names:
             rows = [row.get(name) for row in history]
             values = [float("nan") if v is None else scale * v for v in rows]
-            axes.plot(epochs, values, marker=".", label=name)
+            of = name.removesuffix("wer").removesuffix("cer")
+            axes.plot(
+                epochs,
+                values,
+                marker=".",
+                label=name,
+                color=colours.setdefault(of, f"C{len(colours)}"),
+                linestyle="--" if name.endswith("cer") else "-",
+            )
         if names:
             axes.legend(
                 loc="upper left", bbox_to_anchor=(1, 1), fontsize="small"
