@@ -1,4 +1,4 @@
-"""Options that all Transformer blocks of a model share."""
+"""Options that all Transformer blocks of a model share, and how many."""
 
 BLOCK = {"activation": "gelu", "norm": "layer", "norm_first": True}
 
@@ -22,3 +22,26 @@ def complete_block(block):
             f"block has unknown entries {unknown}; known: {sorted(BLOCK)}."
         )
     return {**BLOCK, **(block or {})}
+
+
+def two_depths(num_layers):
+    """Blocks of an encoder and of a decoder.
+
+    Args:
+        num_layers: int, of each, or a pair.
+
+    Returns:
+        tuple of two ints.
+
+    Raises:
+        ValueError: for fewer than one, or for no pair.
+    """
+    pair = num_layers
+    if isinstance(num_layers, int):
+        pair = (num_layers, num_layers)
+    if len(pair) != 2 or min(pair) < 1:
+        raise ValueError(
+            f"num_layers={num_layers!r}; expected an int >= 1, or a pair of "
+            "them: blocks of the encoder, blocks of the decoder."
+        )
+    return tuple(pair)

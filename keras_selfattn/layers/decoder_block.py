@@ -348,3 +348,35 @@ def continue_stack(
         )
         updated.append(cache["self"])
     return x, updated
+
+
+def continue_rows_of_stack(
+    blocks, inputs, rows, caches, context, position, seen, source_bias=None
+):
+    """`continue_stack` for several texts of each source.
+
+    Args:
+        blocks: list of DecoderBlock.
+        inputs: float `(B K, D)`, a token of each text.
+        rows: int, `K`.
+        caches, context: see `continue_stack`.
+        position: int scalar tensor, tokens before these.
+        seen: float `(B, 1, K, L K)`; see `row_attention.attend_own`.
+        source_bias: float `(B, 1, 1, S)`, added to the scores, or None.
+
+    Returns:
+        float `(B K, D)` and the list of updated own caches.
+    """
+    x, updated = inputs, []
+    for block, own, other in zip(blocks, caches, context, strict=True):
+        cache = {"self": own, "context": other}
+        x, own = block.continue_rows(
+            x, rows, cache, position, seen, source_bias
+        )
+        updated.append(own)
+    return x, updated
+
+
+def context_caches_of_stack(blocks, context):
+    """Keys and values of a context `(B, S, C)`, one cache a block."""
+    return [block.cross_attention.context_cache(context) for block in blocks]

@@ -10,6 +10,7 @@ from keras_selfattn.layers.attention_cache import empty_caches
 from keras_selfattn.layers.block_options import complete_block
 from keras_selfattn.layers.decoder_block import (
     DecoderBlock,
+    context_caches_of_stack,
     continue_stack,
 )
 from keras_selfattn.layers.normalization import make_norm
@@ -158,10 +159,7 @@ class AttentionDecoder(keras.Model):
 
     def context_caches(self, context):
         """Keys and values of the context `(B, S, C)`, one cache a block."""
-        return [
-            block.cross_attention.context_cache(context)
-            for block in self._blocks
-        ]
+        return context_caches_of_stack(self._blocks, context)
 
     def self_caches(self, batch, max_length):
         """Empty caches for `max_length` tokens, one a block."""

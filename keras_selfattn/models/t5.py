@@ -8,7 +8,13 @@ import keras
 from keras import ops
 
 from keras_selfattn.layers.attention_cache import empty_caches
-from keras_selfattn.layers.decoder_block import DecoderBlock, continue_stack
+from keras_selfattn.layers.block_options import two_depths
+from keras_selfattn.layers.decoder_block import (
+    DecoderBlock,
+    context_caches_of_stack,
+    continue_rows_of_stack,
+    continue_stack,
+)
 from keras_selfattn.layers.encoder_block import EncoderBlock
 from keras_selfattn.layers.normalization import make_norm
 from keras_selfattn.layers.t5_buckets import T5PositionBias
@@ -98,12 +104,7 @@ class T5(keras.Model):
         **kwargs,
     ):
         # Layers
-        depths = [num_layers] * 2 if isinstance(num_layers, int) else num_layers
-        if len(depths) != 2 or min(depths) < 1:
-            raise ValueError(
-                f"num_layers={num_layers!r}; expected an int >= 1, or a pair "
-                "of them: blocks of the encoder, blocks of the decoder."
-            )
+        depths = two_depths(num_layers)
         dtype = {"dtype": kwargs.pop("dtype", None)}
         embedding = keras.layers.ReversibleEmbedding(
             vocabulary_size,
@@ -243,10 +244,7 @@ class T5(keras.Model):
 
     def context_caches(self, hidden):
         """Keys and values of the encoded source, one cache a decoder block."""
-        return [
-            block.cross_attention.context_cache(hidden)
-            for block in self._decoder_blocks
-        ]
+        return context_caches_of_stack(self._decoder_blocks, hidden)
 
     def self_caches(self, batch, max_length):
         """Empty caches for `max_length` target tokens, one a decoder block."""
@@ -322,19 +320,16 @@ class T5(keras.Model):
         bias = self._biases[1](one, num_keys=num_places, offset=position)
         # (1, N, 1, L) -> (B, N, K, L K)
         seen = seen + ops.cast(ops.repeat(bias, rows, axis=3), "float32")
-        updated = []
-        for block, own, other in zip(
-            self._decoder_blocks, caches, context, strict=True
-        ):
-            y, own = block.continue_rows(
-                y,
-                rows,
-                {"self": own, "context": other},
-                position,
-                seen,
-                source_bias,
-            )
-            updated.append(own)
+        y, updated = continue_rows_of_stack(
+            self._decoder_blocks,
+            y,
+            rows,
+            caches,
+            context,
+            position,
+            seen,
+            source_bias,
+        )
         return self._scores(y), updated
 
     def attention_scores(self, inputs):

@@ -9,9 +9,11 @@ from keras import ops
 
 from keras_selfattn.layers.add_bias import AddBias
 from keras_selfattn.layers.attention_cache import empty_caches
-from keras_selfattn.layers.block_options import complete_block
+from keras_selfattn.layers.block_options import complete_block, two_depths
 from keras_selfattn.layers.decoder_block import (
     DecoderBlock,
+    context_caches_of_stack,
+    continue_rows_of_stack,
     continue_stack,
 )
 from keras_selfattn.layers.encoder_block import EncoderBlock
@@ -109,7 +111,7 @@ class Transformer(keras.Model):
     ):
         # Layers
         options = complete_block(block)
-        depths = _two_depths(num_layers)
+        depths = two_depths(num_layers)
         dtype = {"dtype": kwargs.pop("dtype", None)}
 
         def embedding(size, name, tied):
@@ -248,10 +250,7 @@ class Transformer(keras.Model):
 
     def context_caches(self, hidden):
         """Keys and values of the encoded source, one cache a decoder block."""
-        return [
-            block.cross_attention.context_cache(hidden)
-            for block in self._decoder_blocks
-        ]
+        return context_caches_of_stack(self._decoder_blocks, hidden)
 
     def self_caches(self, batch, max_length):
         """Empty caches for `max_length` target tokens, one a decoder block."""
@@ -331,19 +330,16 @@ class Transformer(keras.Model):
             zero = ops.zeros((), dtype="int32")
             start = ops.stack([ops.cast(position, "int32"), zero])
             y = y + ops.slice(table, start, (1, self.hidden_dim))
-        updated = []
-        for block, own, other in zip(
-            self._decoder_blocks, caches, context, strict=True
-        ):
-            y, own = block.continue_rows(
-                y,
-                rows,
-                {"self": own, "context": other},
-                position,
-                seen,
-                source_bias,
-            )
-            updated.append(own)
+        y, updated = continue_rows_of_stack(
+            self._decoder_blocks,
+            y,
+            rows,
+            caches,
+            context,
+            position,
+            seen,
+            source_bias,
+        )
         return self._logits(y), updated
 
     def attention_scores(self, inputs):
@@ -391,16 +387,3 @@ class Transformer(keras.Model):
             config["positions"], custom_objects=custom_objects
         )
         return cls(**config)
-
-
-def _two_depths(num_layers):
-    """Blocks of encoder and decoder; a ValueError for fewer than one."""
-    pair = num_layers
-    if isinstance(num_layers, int):
-        pair = (num_layers, num_layers)
-    if len(pair) != 2 or min(pair) < 1:
-        raise ValueError(
-            f"num_layers={num_layers!r}; expected an int >= 1, or a pair of "
-            "them: blocks of the encoder, blocks of the decoder."
-        )
-    return tuple(pair)

@@ -11,7 +11,12 @@ from keras_selfattn.layers.attention_cache import empty_caches
 from keras_selfattn.layers.convolutional_subsampling import (
     ConvolutionalSubsampling,
 )
-from keras_selfattn.layers.decoder_block import DecoderBlock, continue_stack
+from keras_selfattn.layers.decoder_block import (
+    DecoderBlock,
+    context_caches_of_stack,
+    continue_rows_of_stack,
+    continue_stack,
+)
 from keras_selfattn.layers.encoder_block import EncoderBlock
 from keras_selfattn.layers.normalization import make_norm
 from keras_selfattn.layers.positions import LearnedPositions
@@ -192,10 +197,7 @@ class Whisper(keras.Model):
 
     def context_caches(self, hidden):
         """Keys and values of what is heard, one cache a decoder block."""
-        return [
-            block.cross_attention.context_cache(hidden)
-            for block in self._stacks[1]
-        ]
+        return context_caches_of_stack(self._stacks[1], hidden)
 
     def self_caches(self, batch, max_length):
         """Empty caches for `max_length` tokens, one a decoder block."""
@@ -244,14 +246,9 @@ class Whisper(keras.Model):
         start = ops.stack([ops.cast(position, "int32"), zero])
         x = self._embedding(token_ids)  # (R, D)
         x = x + ops.cast(ops.slice(table, start, (1, self.hidden_dim)), x.dtype)
-        updated = []
-        for block, own, other in zip(
-            self._stacks[1], caches, context, strict=True
-        ):
-            x, own = block.continue_rows(
-                x, rows, {"self": own, "context": other}, position, seen, None
-            )
-            updated.append(own)
+        x, updated = continue_rows_of_stack(
+            self._stacks[1], x, rows, caches, context, position, seen
+        )
         return self._embedding(self._norms[1](x), reverse=True), updated
 
     def get_config(self):
