@@ -4,22 +4,19 @@ Shapes: `B` batch, `S` source tokens, `T` target tokens, `V` vocabulary.
 """
 
 import keras
-import numpy as np
-from keras import ops
 
-from keras_selfattn.export.signature import Signature
 from keras_selfattn.models.t5 import T5
 from keras_selfattn.preprocessing.tokenizers import tokenizer_from_config
 from keras_selfattn.preprocessing.translation_text import PAD_ID
-from keras_selfattn.tasks.task import Task, from_config, to_config
-from keras_selfattn.tasks.text_writer import TextWriter, text_loss
+from keras_selfattn.tasks.task import from_config, to_config
 from keras_selfattn.tasks.translation_graph import cache_shape
+from keras_selfattn.tasks.writing_task import ALPHA, BEAM, WritingTask
 
-BEAM, ALPHA = 4, 1.0  # this beam is searched inside an exported file
+LONGEST_PROBE = 128  # tokens of the longest source that a file is checked with
 
 
 @keras.saving.register_keras_serializable(package="keras_selfattn")
-class TextToText(Task):
+class TextToText(WritingTask):
     """Reads a text that begins with its task, and writes the answer.
 
     "translate English to German: A dog runs." gives a translation, "sst2
@@ -62,6 +59,9 @@ class TextToText(Task):
         >>> task.generate("sst2 sentence: a gem")
     """
 
+    signature = "generate"
+    begin_id = PAD_ID
+
     def __init__(
         self,
         tokenizer,
@@ -86,29 +86,13 @@ class TextToText(Task):
                 "it was trained with."
             )
 
-        # Functional model
-        source = keras.Input((None,), dtype="int32", name="source_ids")
-        target = keras.Input((None,), dtype="int32", name="target_ids")
-        logits = transformer(
-            {
-                "source_ids": source,
-                "source_padding_mask": ops.not_equal(source, PAD_ID),
-                "target_ids": target,
-            }
-        )
-        super().__init__(
-            inputs={"source_ids": source, "target_ids": target},
-            outputs=logits,
-            **kwargs,
-        )
+        super().__init__(transformer, **kwargs)
 
         # Config
         self.tokenizer = tokenizer
-        self.transformer = transformer
         self.label_smoothing = label_smoothing
         self.max_source_tokens = max_source_tokens
         self.max_target_tokens = max_target_tokens
-        self._writers = {}  # most tokens to TextWriter
 
     def task_config(self):
         return {
@@ -119,37 +103,31 @@ class TextToText(Task):
             "max_target_tokens": self.max_target_tokens,
         }
 
-    def compute_loss(
-        self,
-        x=None,
-        y=None,
-        y_pred=None,
-        sample_weight=None,
-        training=True,
-    ):
-        """Nats a token: summed over the batch, over its tokens."""
-        return text_loss(y, y_pred, self.label_smoothing, sample_weight)
-
     def source_ids(self, text):
         """Token ids of a source, cut where it is too long, and the end."""
         ids = self.tokenizer.encode(text)[: self.max_source_tokens - 1]
-        return [*ids, self.tokenizer.end_id]
+        return [*ids, self.end_id]
 
     @property
-    def writer(self):
-        """TextWriter for the answers, as long as they may be."""
-        most = self.max_target_tokens
-        if most not in self._writers:
-            size = self.tokenizer.vocabulary_size
-            over = range(size, self.transformer.vocabulary_size)
-            self._writers[most] = TextWriter(
-                self.transformer,
-                PAD_ID,
-                self.tokenizer.end_id,
-                (PAD_ID, *over),
-                most,
-            )
-        return self._writers[most]
+    def end_id(self):
+        return self.tokenizer.end_id
+
+    @property
+    def first_id(self):
+        return self.tokenizer.unknown_id + 1
+
+    @property
+    def banned_ids(self):
+        size = self.tokenizer.vocabulary_size
+        return (PAD_ID, *range(size, self.transformer.vocabulary_size))
+
+    @property
+    def most_source_tokens(self):
+        return self.max_source_tokens
+
+    @property
+    def most_target_tokens(self):
+        return self.max_target_tokens
 
     def generate(
         self,
@@ -190,7 +168,7 @@ class TextToText(Task):
                 raise ValueError(
                     f"Expected a text (str), received {type(line).__name__}."
                 )
-        written = self.writer.write_sorted(
+        written = self.text_writer.write_sorted(
             [self.source_ids(prefix + line) for line in lines],
             batch_size,
             beam,
@@ -209,69 +187,17 @@ class TextToText(Task):
             results = [result["text"] for result in results]
         return results[0] if single else results
 
-    def export_signature(self):
-        return Signature(
-            "generate",
-            inputs={"source_ids": "int32"},
-            outputs={"token_ids": "int32"},
-            agreement="places hold the token that Keras writes",
-            decisions="token_ids",
-        )
-
-    def export_parts(self, rows=None):
-        return self.writer.export_parts("generate_beam", BEAM, rows)
-
-    def export_part_checks(self):
-        return self.writer.export_part_checks(
-            "generate_beam",
-            BEAM,
-            ALPHA,
-            self.export_signature(),
-            self.typical_input()[0]["source_ids"],
-        )
-
     def export_metadata(self):
         return {
             "tokenizer": self.tokenizer.get_config(),
             "begin_id": PAD_ID,
-            "end_id": self.tokenizer.end_id,
-            "banned_ids": list(self.writer.banned_ids),
+            "end_id": self.end_id,
+            "banned_ids": list(self.banned_ids),
             "max_source_tokens": self.max_source_tokens,
             "max_target_tokens": self.max_target_tokens,
             "cache_shape": cache_shape(self.transformer, 1, None),
             "beam": BEAM,
         }
 
-    def export_outputs(self, inputs):
-        """The greedy answer to a source."""
-        return self.writer.greedy_outputs(inputs["source_ids"])
-
-    def reference_outputs(self, inputs):
-        """The same, by a search that shares no code with it."""
-        return self.writer.reference(inputs["source_ids"], 1, ALPHA)
-
     def export_probes(self):
-        random = np.random.default_rng(0)
-        most = min(self.max_source_tokens, 128)
-        lengths = [n for n in (1, 2, 3, 7, 16, 17, 40) if n < most]
-        return [
-            {"source_ids": self._random_source(random, length)}
-            for length in [*lengths, most]
-        ]
-
-    def _random_source(self, random, length):
-        size = self.tokenizer.vocabulary_size
-        first = self.tokenizer.unknown_id + 1
-        ids = random.integers(first, size, length - 1)
-        return np.array([*ids, self.tokenizer.end_id], "int32")
-
-    def typical_input(self):
-        length = min(20, self.max_source_tokens)
-        source = self._random_source(np.random.default_rng(1), length)
-        return {"source_ids": source}, f"{length} source tokens"
-
-    def calibration_inputs(self, items):
-        return [
-            {"source_ids": np.array(self.source_ids(text), "int32")}
-            for text in items
-        ]
+        return self._probes(min(self.max_source_tokens, LONGEST_PROBE))

@@ -8,13 +8,11 @@ import keras
 import numpy as np
 from keras import ops
 
-from keras_selfattn.export.signature import Signature
 from keras_selfattn.models.transformer import Transformer
 from keras_selfattn.preprocessing.tokenizers import tokenizer_from_config
 from keras_selfattn.preprocessing.translation_text import (
     BOS_ID,
     EOS_ID,
-    PAD_ID,
     SPECIAL_TOKENS,
     banned_ids,
     cut_lines,
@@ -22,15 +20,13 @@ from keras_selfattn.preprocessing.translation_text import (
     source_ids,
     target_ids,
 )
-from keras_selfattn.tasks.task import Task, from_config, to_config
-from keras_selfattn.tasks.text_writer import TextWriter, text_loss
+from keras_selfattn.tasks.task import from_config, to_config
 from keras_selfattn.tasks.translation_graph import cache_shape
-
-BEAM, ALPHA = 4, 1.0  # usual; this beam is searched inside an exported file
+from keras_selfattn.tasks.writing_task import ALPHA, BEAM, WritingTask
 
 
 @keras.saving.register_keras_serializable(package="keras_selfattn")
-class Translator(Task):
+class Translator(WritingTask):
     """Text to text, by a Transformer and one or two vocabularies of pieces.
 
     `compile(optimizer)` is enough: the loss is the cross-entropy of the
@@ -74,6 +70,10 @@ class Translator(Task):
         >>> translator.translate("A dog runs.")
     """
 
+    signature = "translate"
+    begin_id, end_id = BOS_ID, EOS_ID
+    first_id = len(SPECIAL_TOKENS)
+
     def __init__(
         self,
         tokenizer,
@@ -101,31 +101,15 @@ class Translator(Task):
             transformer = from_config(transformer, name="transformer")
         _check_vocabularies(tokenizer, target_tokenizer, transformer, sizes)
 
-        # Functional model
-        source = keras.Input((None,), dtype="int32", name="source_ids")
-        target = keras.Input((None,), dtype="int32", name="target_ids")
-        logits = transformer(
-            {
-                "source_ids": source,
-                "source_padding_mask": ops.not_equal(source, PAD_ID),
-                "target_ids": target,
-            }
-        )
-        super().__init__(
-            inputs={"source_ids": source, "target_ids": target},
-            outputs=logits,
-            **kwargs,
-        )
+        super().__init__(transformer, **kwargs)
 
         # Config
         self.tokenizer = tokenizer
         self.target_tokenizer = target_tokenizer
-        self.transformer = transformer
         self.label_smoothing = label_smoothing
         self.max_source_tokens = max_source_tokens
         self.max_target_tokens = max_target_tokens
         self.rules = rules
-        self._writers = {}  # most tokens to TextWriter
 
     def task_config(self):
         return {
@@ -145,31 +129,9 @@ class Translator(Task):
         """The tokenizer of the target language."""
         return self.target_tokenizer or self.tokenizer
 
-    def compute_loss(
-        self,
-        x=None,
-        y=None,
-        y_pred=None,
-        sample_weight=None,
-        training=True,
-    ):
-        """Nats a token: summed over the batch, over its tokens."""
-        return text_loss(y, y_pred, self.label_smoothing, sample_weight)
-
-    @property
-    def text_writer(self):
-        """TextWriter for the translations, as long as they may be."""
-        most = self._places
-        if most not in self._writers:
-            self._writers[most] = TextWriter(
-                self.transformer,
-                BOS_ID,
-                EOS_ID,
-                self._banned_ids,
-                most,
-                self.rules,
-            )
-        return self._writers[most]
+    def source_ids(self, text):
+        """Token ids of a source, with the end: list of int."""
+        return source_ids(self.tokenizer, text)
 
     def write(self, rows, beam=BEAM, alpha=ALPHA, no_repeat_ngram=0):
         """Translates token ids.
@@ -186,17 +148,17 @@ class Translator(Task):
         return self.text_writer.write(rows, beam, alpha, no_repeat_ngram)
 
     @property
-    def _banned_ids(self):
+    def banned_ids(self):
         return banned_ids(self.writer, self.rules)
 
     @property
-    def _places(self):
+    def most_target_tokens(self):
         """Most tokens of a translation."""
         most = self.max_target_tokens
         return min(most, self.transformer.max_sequence_length or most)
 
     @property
-    def _room(self):
+    def most_source_tokens(self):
         """Most tokens of a piece of a source."""
         most = self.max_source_tokens
         return min(most, self.transformer.max_sequence_length or most)
@@ -233,7 +195,7 @@ class Translator(Task):
         """
         single = isinstance(texts, str)
         lines = [texts] if single else list(texts)
-        rows, owners = cut_lines(lines, self.tokenizer, self._room)
+        rows, owners = cut_lines(lines, self.tokenizer, self.most_source_tokens)
         written = self.text_writer.write_sorted(
             rows, batch_size, beam, alpha, no_repeat_ngram
         )
@@ -273,71 +235,17 @@ class Translator(Task):
             "scores": np.stack(scores),
         }
 
-    def export_signature(self):
-        return Signature(
-            "translate",
-            inputs={"source_ids": "int32"},
-            outputs={"token_ids": "int32"},
-            agreement="places hold the token that Keras writes",
-            decisions="token_ids",
-        )
-
-    def export_parts(self, rows=None):
-        return self.text_writer.export_parts("translate_beam", BEAM, rows)
-
-    def export_part_checks(self):
-        return self.text_writer.export_part_checks(
-            "translate_beam",
-            BEAM,
-            ALPHA,
-            self.export_signature(),
-            self.typical_input()[0]["source_ids"],
-        )
-
     def export_metadata(self):
         return {
             "tokenizer": self.tokenizer.get_config(),
             "target_tokenizer": self.target_tokenizer
             and self.target_tokenizer.get_config(),
-            "max_source_tokens": self._room,
-            "max_target_tokens": self._places,
+            "max_source_tokens": self.most_source_tokens,
+            "max_target_tokens": self.most_target_tokens,
             "cache_shape": cache_shape(self.transformer, 1, None),
             "beam": BEAM,
             "rules": self.rules,
         }
-
-    def export_outputs(self, inputs):
-        """The greedy translation of a source."""
-        return self.text_writer.greedy_outputs(inputs["source_ids"])
-
-    def reference_outputs(self, inputs):
-        """The same, by a search that shares no code with it."""
-        return self.text_writer.reference(inputs["source_ids"], 1, ALPHA)
-
-    def export_probes(self):
-        random = np.random.default_rng(0)
-        lengths = [n for n in (1, 2, 3, 7, 16, 17, 40) if n < self._room]
-        return [
-            {"source_ids": self._random_source(random, length)}
-            for length in [*lengths, self._room]
-        ]
-
-    def _random_source(self, random, length):
-        first = len(SPECIAL_TOKENS)
-        size = self.tokenizer.vocabulary_size
-        ids = random.integers(first, size, length - 1)
-        return np.array([*ids, EOS_ID], "int32")
-
-    def typical_input(self):
-        length = min(20, self._room)
-        source = self._random_source(np.random.default_rng(1), length)
-        return {"source_ids": source}, f"{length} source tokens"
-
-    def calibration_inputs(self, items):
-        return [
-            {"source_ids": np.array(source_ids(self.tokenizer, text), "int32")}
-            for text in items
-        ]
 
 
 def _check_vocabularies(tokenizer, target_tokenizer, transformer, sizes):

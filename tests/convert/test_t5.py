@@ -63,7 +63,7 @@ def test_gives_the_logits_and_texts_of_transformers(golden):
         (1, expected["texts"][::2]),
         (3, expected["texts"][1::2]),
     ):
-        found = task.writer.write(rows, beam, alpha=0.0)
+        found = task.text_writer.write(rows, beam, alpha=0.0)
         for (ids, _), wanted in zip(found, texts, strict=True):
             assert ids.tolist() == wanted[wanted != 0].tolist()
 
@@ -239,7 +239,7 @@ def test_equals_transformers(sizes, tmp_path):
     task.max_target_tokens = 24
     lengths = []
     for beam in (1, 2, 4):
-        written = task.writer.write(rows, beam, alpha=0.0)
+        written = task.text_writer.write(rows, beam, alpha=0.0)
         for row, (ids, _) in zip(rows, written, strict=True):
             assert ids.tolist() == t5_text(back, row, beam, 24), beam
             lengths.append(len(ids))

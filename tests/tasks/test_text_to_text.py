@@ -80,7 +80,7 @@ def test_sentinels_are_kept_on_request(trained, monkeypatch):
     task, _ = trained
     ids = TOKENIZER.encode("<extra_id_0> one")
     monkeypatch.setattr(
-        task.writer, "write_sorted", lambda rows, *search: [(ids, -1.0)]
+        task.text_writer, "write_sorted", lambda rows, *search: [(ids, -1.0)]
     )
     assert task.generate("one") == "one"
     assert task.generate("one", keep_sentinels=True) == "<extra_id_0> one"

@@ -57,7 +57,7 @@ def test_caches_are_packed_and_unpacked():
 def test_the_loop_writes_what_the_search_writes(places):
     task = translator(places)
     found = to_numpy(
-        greedy_ids(task.transformer, SOURCE, places, task._banned_ids)
+        greedy_ids(task.transformer, SOURCE, places, task.banned_ids)
     )
     assert found.shape == (2, 2 * SOURCE.shape[1] + 10)
     expected = searched(task, beam=1)
@@ -77,7 +77,7 @@ def test_the_beam_in_the_graph_writes_what_the_one_outside_does(
 ):
     task = translator(places)
     ids, scores = beam_ids(
-        task.transformer, SOURCE, beam, alpha, places, task._banned_ids
+        task.transformer, SOURCE, beam, alpha, places, task.banned_ids
     )
     expected = searched(task, beam, alpha)
     for row, score, (text, total) in zip(
@@ -105,7 +105,7 @@ def test_any_transformer_searches_in_the_graph(name):
     that takes one whole step of the model after another."""
     task = translator(12, **OTHER_SIZES[name])
     ids, scores = beam_ids(
-        task.transformer, SOURCE, 3, 1.0, 12, task._banned_ids
+        task.transformer, SOURCE, 3, 1.0, 12, task.banned_ids
     )
     for row, score, (text, total) in zip(
         to_numpy(ids), to_numpy(scores), searched(task, 3), strict=True
@@ -116,7 +116,7 @@ def test_any_transformer_searches_in_the_graph(name):
 
 def test_a_source_alone_is_searched_as_among_others():
     task = translator()
-    args = task.transformer, SOURCE, 4, 1.0, 12, task._banned_ids
+    args = task.transformer, SOURCE, 4, 1.0, 12, task.banned_ids
     ids, scores = map(to_numpy, beam_ids(*args))
     for row in range(2):
         alone = SOURCE[row : row + 1, : (SOURCE[row] != 0).sum()]
