@@ -64,6 +64,28 @@ def read_metadata(path, required, what):
     return found
 
 
+def build_tokenizer(path, config, name="tokenizer"):
+    """The tokenizer that a file's metadata describes.
+
+    Args:
+        path: path of the file, for the message.
+        config: dict, as the metadata has it.
+        name: str, its name there.
+
+    Raises:
+        ModelError: it is none of this version.
+    """
+    from keras_selfattn.preprocessing.tokenizers import tokenizer_from_config
+
+    try:
+        return tokenizer_from_config(config)
+    except (TypeError, ValueError) as error:
+        raise ModelError(
+            f"{path}: the {name} in its metadata cannot be built "
+            f"({error}); upgrade: pip install -U keras-selfattn."
+        ) from None
+
+
 class ModelFile:
     """Runs the signature of one file, an example at a time.
 

@@ -11,10 +11,9 @@ import numpy as np
 from keras_selfattn.decoding.causal_context import CausalContext, overlapping
 from keras_selfattn.decoding.text_generation import continue_tokens
 from keras_selfattn.preprocessing.causal_text import causal_ids, causal_text
-from keras_selfattn.preprocessing.tokenizers import tokenizer_from_config
 from keras_selfattn.runtime.model_file import (
-    ModelError,
     ModelFile,
+    build_tokenizer,
     model_path,
     read_metadata,
 )
@@ -75,13 +74,7 @@ class TextGenerator:
     def __init__(self, source, num_threads=1):
         self.path = model_path(source)
         self.metadata = read_metadata(self.path, REQUIRED, "language model")
-        try:
-            self._tokenizer = tokenizer_from_config(self.metadata["tokenizer"])
-        except (TypeError, ValueError) as error:
-            raise ModelError(
-                f"{self.path}: the tokenizer in its metadata cannot be built "
-                f"({error}); upgrade: pip install -U keras-selfattn."
-            ) from None
+        self._tokenizer = build_tokenizer(self.path, self.metadata["tokenizer"])
         self._score = ModelFile(
             self.path,
             self.metadata["signature"],

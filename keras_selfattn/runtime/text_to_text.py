@@ -3,9 +3,8 @@
 import time
 from dataclasses import asdict, dataclass
 
-from keras_selfattn.preprocessing.tokenizers import tokenizer_from_config
 from keras_selfattn.runtime.model_file import (
-    ModelError,
+    build_tokenizer,
     model_path,
     read_metadata,
 )
@@ -66,13 +65,7 @@ class TextToText:
     def __init__(self, source, num_threads=1):
         self.path = model_path(source)
         self.metadata = read_metadata(self.path, REQUIRED, "text-to-text model")
-        try:
-            self._tokenizer = tokenizer_from_config(self.metadata["tokenizer"])
-        except (TypeError, ValueError) as error:
-            raise ModelError(
-                f"{self.path}: the tokenizer in its metadata cannot be built "
-                f"({error}); upgrade: pip install -U keras-selfattn."
-            ) from None
+        self._tokenizer = build_tokenizer(self.path, self.metadata["tokenizer"])
         self._search = TextSearch(
             self.path,
             self.metadata,

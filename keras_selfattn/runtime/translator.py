@@ -3,7 +3,6 @@
 import time
 from dataclasses import asdict, dataclass
 
-from keras_selfattn.preprocessing.tokenizers import tokenizer_from_config
 from keras_selfattn.preprocessing.translation_text import (
     BOS_ID,
     EOS_ID,
@@ -12,7 +11,7 @@ from keras_selfattn.preprocessing.translation_text import (
     join_pieces,
 )
 from keras_selfattn.runtime.model_file import (
-    ModelError,
+    build_tokenizer,
     model_path,
     read_metadata,
 )
@@ -76,10 +75,12 @@ class Translator:
     def __init__(self, source, num_threads=1):
         self.path = model_path(source)
         self.metadata = read_metadata(self.path, REQUIRED, "translator")
-        self._tokenizer = self._built_tokenizer("tokenizer")
+        self._tokenizer = build_tokenizer(self.path, self.metadata["tokenizer"])
         self._writer = self._tokenizer
         if self.metadata["target_tokenizer"] is not None:
-            self._writer = self._built_tokenizer("target_tokenizer")
+            self._writer = build_tokenizer(
+                self.path, self.metadata["target_tokenizer"], "target_tokenizer"
+            )
         self._search = TextSearch(
             self.path,
             self.metadata,
@@ -89,15 +90,6 @@ class Translator:
             "translate_beam",
             num_threads,
         )
-
-    def _built_tokenizer(self, name):
-        try:
-            return tokenizer_from_config(self.metadata[name])
-        except (TypeError, ValueError) as error:
-            raise ModelError(
-                f"{self.path}: the {name} in its metadata cannot be built "
-                f"({error}); upgrade: pip install -U keras-selfattn."
-            ) from None
 
     def translate(self, text, beam=1, alpha=1.0, no_repeat_ngram=0):
         """Return the `Translation` of one line.
