@@ -161,6 +161,24 @@ def _check_last_ogg_page(path):
         )
 
 
+def load_samples(x, sampling_rate_hz=SAMPLING_RATE_HZ):
+    """Samples of a sound file, or of an array that holds them.
+
+    Args:
+        x: str or path of the file, or array-like of floats `(L,)`.
+        sampling_rate_hz: int. Rate of the result, and of the array.
+
+    Returns:
+        float32 array `(L,)`.
+
+    Raises:
+        AudioError: as `read_audio` and `check_samples` do.
+    """
+    if isinstance(x, str) or hasattr(x, "__fspath__"):
+        return read_audio(x, sampling_rate_hz)
+    return check_samples(x, sampling_rate_hz)
+
+
 def check_samples(samples, sampling_rate_hz=SAMPLING_RATE_HZ, source="samples"):
     """Returns `samples` as float32 `(L,)`, or says what is wrong with them.
 

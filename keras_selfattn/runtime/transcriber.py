@@ -12,8 +12,7 @@ import numpy as np
 
 from keras_selfattn.decoding.ctc import words_with_times
 from keras_selfattn.preprocessing.audio import (
-    check_samples,
-    read_audio,
+    load_samples,
     split_at_silence,
 )
 from keras_selfattn.preprocessing.tokenizers import detokenize
@@ -156,10 +155,7 @@ class Transcriber:
             AudioError: the audio cannot be read, is empty, or is not finite.
         """
         rate = self.sampling_rate_hz
-        if isinstance(x, str) or hasattr(x, "__fspath__"):
-            samples = read_audio(x, rate)  # (L,)
-        else:
-            samples = check_samples(x, rate)  # (L,)
+        samples = load_samples(x, rate)  # (L,)
         duration_s = len(samples) / rate
         started = time.perf_counter()
         pieces = []

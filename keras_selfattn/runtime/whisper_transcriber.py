@@ -8,8 +8,7 @@ import time
 import numpy as np
 
 from keras_selfattn.preprocessing.audio import (
-    check_samples,
-    read_audio,
+    load_samples,
     split_at_silence,
 )
 from keras_selfattn.preprocessing.whisper_text import text_of
@@ -91,10 +90,7 @@ class WhisperTranscriber:
                 "model, phrases, grammar or beam. Leave search out."
             )
         rate = self.sampling_rate_hz
-        if isinstance(x, str) or hasattr(x, "__fspath__"):
-            samples = read_audio(x, rate)  # (L,)
-        else:
-            samples = check_samples(x, rate)  # (L,)
+        samples = load_samples(x, rate)  # (L,)
         duration_s = len(samples) / rate
         started = time.perf_counter()
         texts, tokens = [], []
@@ -139,6 +135,7 @@ def open_transcriber(source, num_threads=1):
     Returns:
         `Transcriber`, or `WhisperTranscriber`.
     """
-    metadata = read_metadata(model_path(source), (), "speech recogniser")
+    path = model_path(source)  # a preset's file is hashed once
+    metadata = read_metadata(path, (), "speech recogniser")
     whisper = metadata.get("task") == TASK
-    return (WhisperTranscriber if whisper else Transcriber)(source, num_threads)
+    return (WhisperTranscriber if whisper else Transcriber)(path, num_threads)
