@@ -16,6 +16,7 @@ from typing import Annotated
 
 import typer
 from asr_model import choose_spec_augment, compile_recognizer
+from speech_corpora import split_entry
 from training_run import (
     keep_result,
     option,
@@ -51,10 +52,7 @@ def read_features(entries):
 
     found = []
     for entry in entries:
-        folder, _, split = entry.rpartition(":")
-        if not folder or not split:
-            raise ValueError(f"{entry!r}: expected FOLDER:SPLIT.")
-        found += read_feature_manifest(folder, split)
+        found += read_feature_manifest(*split_entry(entry))
     return found
 
 

@@ -27,6 +27,7 @@ import numpy as np
 import typer
 from causal_lm import write_counting
 from ngram_lm import read_lines
+from text_classification_sets import path_and_split
 from training_run import (
     fine_tuning_options,
     keep_result,
@@ -60,9 +61,7 @@ def read_texts_of(entries):
 
     found = []
     for entry in map(str, entries):
-        path, _, split = entry.rpartition(":")
-        if Path(entry).exists() or not path:
-            path, split = entry, None
+        path, split = path_and_split(entry)
         suffixes = Path(path).suffixes
         if set(suffixes[-2:]) & set(TABLES) or Path(path).is_dir():
             texts = [example.text for example in read_texts(path, split)]

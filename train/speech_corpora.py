@@ -3,6 +3,18 @@
 from pathlib import Path
 
 
+def split_entry(entry):
+    """The folder and the split of FOLDER:SPLIT, two strs.
+
+    Raises:
+        ValueError: it is something else.
+    """
+    folder, _, split = entry.rpartition(":")
+    if not folder or not split:
+        raise ValueError(f"{entry!r}: expected FOLDER:SPLIT.")
+    return folder, split
+
+
 def read_corpora(entries):
     """Examples of all FOLDER:SPLIT entries, with their corpus's name.
 
@@ -16,9 +28,7 @@ def read_corpora(entries):
 
     found = []
     for entry in entries:
-        folder, _, split = entry.rpartition(":")
-        if not folder or not split:
-            raise ValueError(f"{entry!r}: expected FOLDER:SPLIT.")
+        folder, split = split_entry(entry)
         path = Path(folder)
         if (path / "manifest.tsv").is_file():
             examples = corpora.read_manifest(path, split)

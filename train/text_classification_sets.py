@@ -7,13 +7,19 @@ import numpy as np
 from keras_selfattn.data.text_tables import read_texts, split_by_class
 
 
+def path_and_split(entry):
+    """The path of PATH or PATH:SPLIT, and the split or None."""
+    path, _, split = entry.rpartition(":")
+    if Path(entry).exists() or not path:
+        return entry, None
+    return path, split
+
+
 def read_sets(args, entries):
     """The examples of PATH or PATH:SPLIT entries."""
     found = []
     for entry in entries:
-        path, _, split = entry.rpartition(":")
-        if Path(entry).exists() or not path:
-            path, split = entry, None
+        path, split = path_and_split(entry)
         found += read_texts(
             path, split, args.text_column, args.label_column, args.pair_column
         )
