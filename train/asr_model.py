@@ -1,6 +1,6 @@
 """The models that `asr.py` trains: shapes, first weights, optimizer."""
 
-from training_run import say
+from training_run import make_optimizer, say, warmup_cosine
 
 from keras_selfattn.convert.whisper import WHISPER_TINY_STAGE
 
@@ -119,21 +119,7 @@ def build_recognizer(args, texts):
 
 def compile_recognizer(args, recognizer, total_steps):
     """AdamW under a warmed-up cosine; no decay on biases and norms."""
-    from keras_selfattn.training.guarded_adamw import GuardedAdamW
-    from keras_selfattn.training.schedules import WarmupCosine
-
-    optimizer = GuardedAdamW(
-        WarmupCosine(
-            args.learning_rate,
-            total_steps,
-            min(args.warmup_steps, total_steps - 1),
-        ),
-        weight_decay=args.weight_decay,
-        beta_2=0.98,
-        global_clipnorm=args.clip_norm,
-    )
-    optimizer.exclude_from_weight_decay(var_names=["bias", "gamma", "beta"])
-    recognizer.compile(optimizer)
+    recognizer.compile(make_optimizer(args, warmup_cosine(args, total_steps)))
 
 
 def choose_spec_augment(args, recognizer, epoch):

@@ -25,11 +25,13 @@ import typer
 from ngram_lm import read_lines
 from training_run import (
     keep_result,
+    make_optimizer,
     option,
     prepare,
     say,
     start,
     train_epochs,
+    warmup_cosine,
 )
 
 SMOKE = {
@@ -141,22 +143,9 @@ def compile_model(args, model, total_steps):
     """AdamW under a cosine; no decay on biases and norms."""
     import keras
 
-    from keras_selfattn.training.guarded_adamw import GuardedAdamW
-    from keras_selfattn.training.schedules import WarmupCosine
-
-    rate = WarmupCosine(
-        args.learning_rate,
-        total_steps,
-        min(args.warmup_steps, total_steps - 1),
-        args.final_learning_rate / args.learning_rate,
-    )
-    optimizer = GuardedAdamW(
-        rate,
-        weight_decay=args.weight_decay,
-        beta_2=args.beta_2,
-        global_clipnorm=args.clip_norm,
-    )
-    optimizer.exclude_from_weight_decay(var_names=["bias", "gamma", "beta"])
+    final = args.final_learning_rate / args.learning_rate
+    rate = warmup_cosine(args, total_steps, final)
+    optimizer = make_optimizer(args, rate, beta_2=args.beta_2)
     # XLA on TensorFlow would compile each of the shapes of lines anew.
     plain = keras.backend.backend() == "tensorflow" and args.lines
     model.compile(optimizer, jit_compile=False if plain else "auto")

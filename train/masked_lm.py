@@ -31,11 +31,13 @@ from text_classification_sets import path_and_split
 from training_run import (
     fine_tuning_options,
     keep_result,
+    make_optimizer,
     option,
     prepare,
     say,
     start,
     train_epochs,
+    warmup_cosine,
 )
 
 SMOKE = {
@@ -165,23 +167,10 @@ def rows_of(tokenizer, texts):
 
 def compile_model(args, model, total_steps):
     """AdamW under a warmed-up cosine; no decay on biases and norms."""
-    from keras_selfattn.training.guarded_adamw import GuardedAdamW
-    from keras_selfattn.training.schedules import WarmupCosine
-
-    total_steps = max(total_steps, 2)  # batches, as schedules count them
-    optimizer = GuardedAdamW(
-        WarmupCosine(
-            args.learning_rate,
-            total_steps,
-            min(args.warmup_steps, total_steps - 1),
-        ),
-        weight_decay=args.weight_decay,
-        beta_2=0.98,
-        global_clipnorm=args.clip_norm,
-        **fine_tuning_options(args, model),
-    )
-    optimizer.exclude_from_weight_decay(var_names=["bias", "gamma", "beta"])
-    model.compile(optimizer)
+    # Batches, as schedules count them.
+    rate = warmup_cosine(args, max(total_steps, 2))
+    options = fine_tuning_options(args, model)
+    model.compile(make_optimizer(args, rate, **options))
 
 
 def scores(model, dataset):

@@ -6,7 +6,7 @@ Shapes: `C` classes, `D` pooled features.
 from pathlib import Path
 
 import numpy as np
-from training_run import fine_tuning_options, say
+from training_run import fine_tuning_options, make_optimizer, say
 
 ARCHITECTURES = ("attention", "cnn", "rnn")
 
@@ -213,19 +213,11 @@ def compile_classifier(args, classifier, total_steps):
         total_steps: int, batches of all epochs: what schedules count, also
             where a step is several batches.
     """
-    from keras_selfattn.training.guarded_adamw import GuardedAdamW
     from keras_selfattn.training.schedules import WarmupCosine
 
-    optimizer = GuardedAdamW(
-        WarmupCosine(
-            args.learning_rate,
-            max(total_steps, 2),
-            int(args.warmup * total_steps),
-        ),
-        weight_decay=args.weight_decay,
-        beta_2=0.98,
-        global_clipnorm=args.clip_norm,
-        **fine_tuning_options(args, classifier),
+    rate = WarmupCosine(
+        args.learning_rate, max(total_steps, 2), int(args.warmup * total_steps)
     )
-    optimizer.exclude_from_weight_decay(var_names=["bias", "gamma", "beta"])
+    options = fine_tuning_options(args, classifier)
+    optimizer = make_optimizer(args, rate, **options)
     classifier.compile(optimizer, label_smoothing=args.label_smoothing)

@@ -3,6 +3,8 @@
 Shared by `translation.py` and `text_to_text.py`.
 """
 
+from training_run import make_optimizer, warmup_cosine
+
 SCHEDULES = ("inverse-sqrt", "cosine")
 
 
@@ -26,28 +28,13 @@ def compile_text_task(args, task, total_steps):
     """
     import keras
 
-    from keras_selfattn.training.guarded_adamw import GuardedAdamW
-    from keras_selfattn.training.schedules import (
-        WarmupCosine,
-        WarmupInverseSqrt,
-    )
+    from keras_selfattn.training.schedules import WarmupInverseSqrt
 
     if args.schedule == "cosine":
-        rate = WarmupCosine(
-            args.learning_rate,
-            total_steps,
-            min(args.warmup_steps, total_steps - 1),
-        )
+        rate = warmup_cosine(args, total_steps)
     else:
         rate = WarmupInverseSqrt(args.learning_rate, args.warmup_steps)
-    optimizer = GuardedAdamW(
-        rate,
-        weight_decay=args.weight_decay,
-        beta_2=0.98,
-        epsilon=1e-9,
-        global_clipnorm=args.clip_norm,
-    )
-    optimizer.exclude_from_weight_decay(var_names=["bias", "gamma", "beta"])
+    optimizer = make_optimizer(args, rate, epsilon=1e-9)
     # XLA on TensorFlow would compile each of the many shapes anew.
     plain = keras.backend.backend() == "tensorflow"
     task.compile(optimizer, jit_compile=False if plain else "auto")

@@ -103,6 +103,38 @@ def fine_tuning_options(args, model):
     return options
 
 
+def make_optimizer(args, rate, **options):
+    """AdamW that leaves out steps that are not finite, as all scripts use it.
+
+    Biases and norms do not decay.
+
+    Args:
+        args: has `weight_decay` and `clip_norm`.
+        rate: float or schedule.
+        **options: more of GuardedAdamW; `beta_2` is 0.98 without.
+    """
+    from keras_selfattn.training.guarded_adamw import GuardedAdamW
+
+    optimizer = GuardedAdamW(
+        rate,
+        weight_decay=args.weight_decay,
+        global_clipnorm=args.clip_norm,
+        **{"beta_2": 0.98, **options},
+    )
+    optimizer.exclude_from_weight_decay(var_names=["bias", "gamma", "beta"])
+    return optimizer
+
+
+def warmup_cosine(args, total_steps, *final_factor):
+    """A cosine over all steps behind `args.warmup_steps` of them, or fewer."""
+    from keras_selfattn.training.schedules import WarmupCosine
+
+    warmup_steps = min(args.warmup_steps, total_steps - 1)
+    return WarmupCosine(
+        args.learning_rate, total_steps, warmup_steps, *final_factor
+    )
+
+
 def train_epochs(
     args,
     folder,
