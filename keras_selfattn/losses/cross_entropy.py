@@ -44,6 +44,24 @@ def smoothed_cross_entropy(labels, logits, smoothing=0.0):
     return ops.logsumexp(logits, axis=-1) - ops.sum(chosen * logits, axis=-1)
 
 
+def token_mean(costs, counted, sample_weight=None):
+    """The mean of what tokens cost, over all that count in the batch.
+
+    Args:
+        costs: float32 `(B, T)`.
+        counted: bool or float `(B, T)`, which tokens count, or how much.
+        sample_weight: float `(B,)`, how much a row counts, or None.
+
+    Returns:
+        float32 scalar; 0 where nothing counts.
+    """
+    weights = ops.cast(counted, "float32")
+    if sample_weight is not None:
+        rows = ops.cast(sample_weight, "float32")
+        weights = weights * ops.reshape(rows, (-1, 1))
+    return ops.sum(costs * weights) / ops.maximum(ops.sum(weights), 1.0)
+
+
 @keras.saving.register_keras_serializable(package="keras_selfattn")
 class SmoothedCrossEntropy(keras.losses.Loss):
     """`smoothed_cross_entropy` as a loss for `compile`.

@@ -10,7 +10,10 @@ from keras import ops
 from keras_selfattn.decoding.causal_context import overlapping
 from keras_selfattn.decoding.text_generation import continue_tokens
 from keras_selfattn.export.signature import Signature
-from keras_selfattn.losses.cross_entropy import smoothed_cross_entropy
+from keras_selfattn.losses.cross_entropy import (
+    smoothed_cross_entropy,
+    token_mean,
+)
 from keras_selfattn.models.causal_transformer import CausalTransformer
 from keras_selfattn.preprocessing.causal_text import (
     causal_ids,
@@ -120,11 +123,7 @@ class CausalLM(Task):
         if self.padding_id == self.end_id:
             before = ops.not_equal(x["token_ids"], self.padding_id)
             real = ops.logical_or(real, before)
-        tokens = ops.cast(real, "float32")
-        if sample_weight is not None:
-            weight = ops.cast(sample_weight, "float32")
-            tokens = tokens * ops.reshape(weight, (-1, 1))
-        return ops.sum(costs * tokens) / ops.maximum(ops.sum(tokens), 1.0)
+        return token_mean(costs, real, sample_weight)
 
     def text_ids(self, text, ended=True):
         """Token ids of a text: begin, text and, if `ended`, end."""

@@ -13,7 +13,10 @@ from keras_selfattn.export.signature import PartCheck, Signature
 from keras_selfattn.layers.add_bias import AddBias
 from keras_selfattn.layers.masked_pooling import MaskedPooling
 from keras_selfattn.layers.normalization import make_norm
-from keras_selfattn.losses.cross_entropy import smoothed_cross_entropy
+from keras_selfattn.losses.cross_entropy import (
+    smoothed_cross_entropy,
+    token_mean,
+)
 from keras_selfattn.models.bert import BertEncoder
 from keras_selfattn.preprocessing.subword_tokenizer import SubwordTokenizer
 from keras_selfattn.tasks.foreign_encoder import encode
@@ -156,8 +159,7 @@ class MaskedLM(Task):
                 "A loss needs the weights that say which tokens were hidden; "
                 "fit on a MaskedDataset."
             )
-        weights = ops.cast(sample_weight, "float32")
-        return ops.sum(costs * weights) / ops.maximum(ops.sum(weights), 1.0)
+        return token_mean(costs, sample_weight)
 
     def fill_mask(self, text, top_k=5):
         """The likeliest tokens for each mask of a text.

@@ -10,7 +10,10 @@ from keras import ops
 
 from keras_selfattn.decoding.beam_search import beam_search
 from keras_selfattn.export.signature import PartCheck
-from keras_selfattn.losses.cross_entropy import smoothed_cross_entropy
+from keras_selfattn.losses.cross_entropy import (
+    smoothed_cross_entropy,
+    token_mean,
+)
 from keras_selfattn.preprocessing.translation_text import PAD_ID
 from keras_selfattn.tasks.cached_decoding import CachedDecoder
 from keras_selfattn.tasks.compiled_search import CompiledSearch
@@ -24,24 +27,25 @@ from keras_selfattn.tasks.translation_graph import (
 LENGTH_MULTIPLE = 16  # of padded sources and caches: few shapes to compile
 
 
-def text_loss(labels, logits, label_smoothing=0.0, sample_weight=None):
+def text_loss(
+    labels, logits, label_smoothing=0.0, sample_weight=None, no_label=PAD_ID
+):
     """Nats a token: summed over the batch, over its tokens.
 
     Args:
-        labels: int `(B, T)`, padded with 0.
+        labels: int `(B, T)`.
         logits: float `(B, T, V)`.
         label_smoothing: float in [0, 1).
         sample_weight: float `(B,)`, or None.
+        no_label: int <= 0, what stands where there is none.
 
     Returns:
         float scalar tensor.
     """
-    costs = smoothed_cross_entropy(labels, logits, label_smoothing)
-    tokens = ops.cast(ops.not_equal(labels, PAD_ID), "float32")  # (B, T)
-    if sample_weight is not None:
-        weight = ops.cast(sample_weight, "float32")
-        tokens = tokens * ops.reshape(weight, (-1, 1))
-    return ops.sum(costs * tokens) / ops.maximum(ops.sum(tokens), 1.0)
+    known = ops.maximum(labels, 0)
+    costs = smoothed_cross_entropy(known, logits, label_smoothing)
+    real = ops.not_equal(labels, no_label)  # (B, T)
+    return token_mean(costs, real, sample_weight)
 
 
 class TextWriter:

@@ -10,7 +10,6 @@ from keras import ops
 from keras_selfattn.export.probes import probe_waveforms
 from keras_selfattn.export.signature import Signature
 from keras_selfattn.layers.spectral import LogMelSpectrogram
-from keras_selfattn.losses.cross_entropy import smoothed_cross_entropy
 from keras_selfattn.models.whisper import Whisper
 from keras_selfattn.preprocessing.subword_tokenizer import SubwordTokenizer
 from keras_selfattn.preprocessing.whisper_text import (
@@ -21,6 +20,7 @@ from keras_selfattn.preprocessing.whisper_text import (
 )
 from keras_selfattn.tasks.speech_input import read_pieces, read_whole
 from keras_selfattn.tasks.task import Task, from_config, to_config
+from keras_selfattn.tasks.text_writer import text_loss
 from keras_selfattn.tasks.whisper_graph import (
     WhisperSearch,
     WritingRules,
@@ -187,12 +187,7 @@ class WhisperRecognizer(Task):
     ):
         """Nats a token: summed over the batch, over its labels."""
         y = ops.cast(y, "int32")
-        costs = smoothed_cross_entropy(ops.maximum(y, 0), y_pred)
-        tokens = ops.cast(ops.not_equal(y, NO_LABEL), "float32")  # (B, T)
-        if sample_weight is not None:
-            weight = ops.cast(sample_weight, "float32")
-            tokens = tokens * ops.reshape(weight, (-1, 1))
-        return ops.sum(costs * tokens) / ops.maximum(ops.sum(tokens), 1.0)
+        return text_loss(y, y_pred, 0.0, sample_weight, NO_LABEL)
 
     def training_batch(self, items, texts):
         """What `fit` takes: recordings and what is said in them.

@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 
 from keras_selfattn.losses import SmoothedCrossEntropy, smoothed_cross_entropy
+from keras_selfattn.losses.cross_entropy import token_mean
 from tests.arrays import to_numpy
 from tests.gradients import gradients
 
@@ -87,3 +88,12 @@ def test_the_smoothing_has_a_range(smoothing):
         smoothed_cross_entropy(IDS, LOGITS, smoothing)
     with pytest.raises(ValueError, match=f"smoothing {smoothing} must"):
         SmoothedCrossEntropy(smoothing)
+
+
+def test_the_mean_is_over_what_counts_in_the_batch():
+    costs = keras.ops.array([[1.0, 2.0, 4.0], [8.0, 16.0, 32.0]])
+    counted = np.array([[True, True, False], [True, False, False]])
+    assert float(token_mean(costs, counted)) == pytest.approx(11 / 3)
+    rows = np.array([1.0, 3.0])
+    assert float(token_mean(costs, counted, rows)) == pytest.approx(27 / 5)
+    assert float(token_mean(costs, keras.ops.zeros((2, 3)))) == 0
