@@ -22,6 +22,9 @@ the weights under chunk masks (a long recording that the stream cuts at a pause,
 where it begins anew, differs), and `--compare PRESET` says what full context
 hears otherwise. With `--update-metrics`, its rates go into the entries of whole
 recordings.
+
+`--lm` and `--grammar` search as the options of `transcribe` do; what they find
+stands in metrics.json beside what is heard without.
 """
 
 import json
@@ -133,11 +136,23 @@ def measure(transcriber, examples, other=None, advance=None) -> dict:
     return result
 
 
-def language_search(lm: str, source: Source) -> SpeechSearch:
-    """Returns the search with a language model, as `transcribe --lm` does."""
+def speech_search(
+    lm: str | None, grammar: Path | None, source: Source
+) -> SpeechSearch | None:
+    """Returns the search of `transcribe --lm` or `--grammar`, if one is named.
+
+    Raises:
+        EvaluationError: both are named.
+    """
+    if lm and grammar:
+        raise EvaluationError(
+            "A grammar takes no language model: leave out --lm or --grammar."
+        )
+    if grammar:
+        return SpeechSearch(grammar=grammar)
     if lm == "preset":
         lm = preset_language_model(source.folder or source.file)
-    return SpeechSearch(language_model=lm)
+    return SpeechSearch(language_model=lm) if lm else None
 
 
 class SearchedFile:
@@ -172,17 +187,16 @@ def tokens_of(other: str, source: Source, stream: bool = False):
 
 
 def metrics_entry(
-    named: str, result: dict, file: Path, sha: str, command: str, search=None
+    named: str, result: dict, file: Path, sha: str, command: str, searched: dict
 ) -> dict:
     """Returns what metrics.json keeps of one measured set.
 
-    With a search, `beam` says how wide; `update_metrics` keeps it beside the
-    entry without.
+    `searched` says how, where more was asked than the best tokens: `beam` or
+    `grammar`. `update_metrics` keeps such an entry beside the one without.
     """
     corpus, split = parse_set(named)
-    beam = {} if search is None else {"beam": search.beam}
     return {
-        **beam,
+        **searched,
         "dataset": corpus,
         "split": split,
         "utterances": result["utterances"],
@@ -226,6 +240,10 @@ def main(
             help="Search with this language model, or with the `preset`'s."
         ),
     ] = None,
+    grammar: Annotated[
+        Path | None,
+        typer.Option(help="Only what this JSGF file allows comes out."),
+    ] = None,
     compare: Annotated[
         str | None,
         typer.Option(help="Preset, .tflite or `keras` to compare tokens with."),
@@ -246,11 +264,12 @@ def main(
         source = find_source(preset, file)
         check_update(update, limit, source)
         examples = {named: read_set(data, named, limit) for named in sets}
-        if stream and lm:
+        search = speech_search(lm, grammar, source)
+        if stream and search:
             raise EvaluationError(
-                "--lm is measured on whole recordings: leave out --stream."
+                "--lm and --grammar are measured on whole recordings: leave "
+                "out --stream."
             )
-        search = None if lm is None else language_search(lm, source)
         other = tokens_of(compare, source, stream) if compare else None
         transcriber = SearchedFile(source.file, search)
 
@@ -273,10 +292,15 @@ def main(
             console.print(f"{named}: tokens differ on {escape(first)}")
     command = command_line(SCRIPT, DATA, preset, sets, file)
     command += " --stream" * stream
+    searched = {}
     if lm:
         command += f" --lm {lm}"
+        searched["beam"] = search.beam
+    if grammar:
+        command += f" --grammar {grammar}"
+        searched["grammar"] = str(grammar)
     entries = [
-        metrics_entry(named, result, source.file, sha, command, search)
+        metrics_entry(named, result, source.file, sha, command, searched)
         for named, result in results.items()
     ]
     if json_out:

@@ -87,11 +87,11 @@ def read_metrics(folder: Path) -> dict:
 
 
 def update_metrics(folder: Path, entries: list[dict]) -> Path:
-    """Replaces or adds entries, by file, data set, split and beam; sorted."""
+    """Replaces or adds entries, by file, data set, split and search; sorted."""
 
     def key(entry):
         names = [entry[name] for name in ("file", "dataset", "split")]
-        return *names, entry.get("beam", 1)
+        return *names, entry.get("beam", 1), entry.get("grammar", "")
 
     metrics = read_metrics(folder)
     kept = {key(entry): entry for entry in metrics.get("results", [])}

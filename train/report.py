@@ -127,6 +127,13 @@ def read_json(path: Path) -> dict:
         raise ReportError(f"{path} cannot be read as JSON: {error}") from None
 
 
+def searched(result: dict) -> str:
+    """Returns how a recogniser's text was found."""
+    if "grammar" in result:
+        return f"grammar `{result['grammar']}`"
+    return "language model" if "beam" in result else "best tokens"
+
+
 def render_results(presets: list[Preset]) -> str:
     """Returns the table of error rates, and the commands that print them."""
 
@@ -144,7 +151,7 @@ def render_results(presets: list[Preset]) -> str:
         return [
             f"{result['utterances']:,}",
             f"{result['words']:,}",
-            "language model" if "beam" in result else "best tokens",
+            searched(result),
             percent(result["wer"]),
             percent(result["cer"]),
             *(streamed if any_stream else []),

@@ -139,6 +139,24 @@ def test_the_command_measures_a_preset_and_keeps_the_figures(evaluate, tiny):
     assert entry["wer"] == pytest.approx(kept["wer"], abs=1e-6)
 
 
+def test_with_a_grammar_only_its_sentences_come_out(evaluate, tiny):
+    grammar = tiny.parent / "tones.jsgf"
+    grammar.write_text("#JSGF V1.0; grammar g; public <g> = one tone | ten;")
+    out = tiny.parent / "out.json"
+    asked = ["--set", "tones:test", "--update-metrics"]
+    assert run(evaluate, tiny, *asked).exit_code == 0
+    found = run(evaluate, tiny, *asked, "--grammar", grammar, "--json", out)
+    assert found.exit_code == 0, found.output
+    kept = json.loads(out.read_text())["results"]["tones:test"]
+    heard = {text["hypothesis"] for text in kept["texts"]}
+    assert heard <= {"one tone", "ten", ""}
+    plain, entry = json.loads((tiny / "metrics.json").read_text())["results"]
+    assert "grammar" not in plain
+    assert entry["grammar"] == str(grammar)
+    assert entry["command"].endswith(f"--grammar {grammar}")
+    assert entry["wer"] == pytest.approx(kept["wer"], abs=1e-6)
+
+
 def test_a_stream_is_measured_and_held_against_keras(
     evaluate, repository, tiny
 ):
@@ -192,6 +210,10 @@ def test_a_stream_is_measured_and_held_against_keras(
         (
             ["--set", "tones:test", "--limit", "1", "--update-metrics"],
             "whole sets",
+        ),
+        (
+            ["--set", "tones:test", "--grammar", "g", "--lm", "preset"],
+            "leave out --lm or --grammar",
         ),
     ],
 )

@@ -429,6 +429,16 @@ def test_the_tables_of_this_checkout_are_up_to_date(report, repository):
     assert not [path.name for path in report.stale_files(repository)]
 
 
+def test_a_grammar_is_named_where_one_was_searched(report, checkout):
+    path = checkout / "zoo/asr/small/metrics.json"
+    found = {**RESULT, "wer": 0.01, "grammar": "examples/digits.jsgf"}
+    path.write_text(json.dumps({"format": 1, "results": [RESULT, found]}))
+    run(report, "--root", checkout)
+    text = (checkout / "README.md").read_text(encoding="utf8")
+    assert "| best tokens | 52.3 |" in text
+    assert "| grammar `examples/digits.jsgf` | 1.0 |" in text
+
+
 def test_a_stream_stands_beside_the_whole_recording(report, checkout):
     path = checkout / "zoo/asr/small/metrics.json"
     command = f"{RESULT['command']} --stream"
