@@ -121,10 +121,11 @@ def load(name_or_folder):
     """Load a preset as a task that can be called, trained and exported.
 
     The sha256 of its weights is checked first. Weights that others give away
-    (`asr_whisper_tiny_en`) come from the package that has them, or from the
-    hub, and are kept; see `convert.external_preset`. Where Keras
-    is not imported yet, a backend that is installed is chosen (see
-    `keras_selfattn.backends`).
+    (`asr_whisper_tiny_en`, and what adapters stand beside:
+    `text_classification_minilm_en_sst2`) come from the package that has them,
+    or from the hub, and are kept; see `convert.external_preset` and
+    `convert.adapted_preset`. Where Keras is not imported yet, a backend that
+    is installed is chosen (see `keras_selfattn.backends`).
 
     Other people's checkpoints load as well: see `convert.huggingface.load_hf`.
 
@@ -156,12 +157,10 @@ def load(name_or_folder):
         return load_hf(name_or_folder)
     folder = resolve(name_or_folder)
     contents = preset_folder.read(folder)
-    if "source" in contents:
+    if contents.keys() & {"source", "base"}:
         choose_backend()
-        from keras_selfattn.convert.external_preset import load_external
-
         try:
-            return load_external(contents["name"], contents["source"])
+            return _load_of_others(folder, contents)
         except ValueError as error:
             raise PresetError(str(error)) from error
     preset_folder.model_file(folder, "model.safetensors")
@@ -227,6 +226,18 @@ def check(name_or_folder):
                 f"{reference[key]!r}, found {value!r}."
             )
     return answer
+
+
+def _load_of_others(folder, contents):
+    """A task of others' weights, or of adapters beside them."""
+    if "base" in contents:
+        from keras_selfattn.convert.adapted_preset import load_adapted
+
+        preset_folder.verify(folder)
+        return load_adapted(folder, contents)
+    from keras_selfattn.convert.external_preset import load_external
+
+    return load_external(contents["name"], contents["source"])
 
 
 def _check_label(folder, reference):

@@ -44,7 +44,14 @@ MAY_IMPORT = {
         "atomic_file",
         "convert",
     },
-    "convert": {"models", "layers", "preprocessing", "tasks", "atomic_file"},
+    "convert": {
+        "models",
+        "layers",
+        "preprocessing",
+        "tasks",
+        "training",
+        "atomic_file",
+    },
     "export": {
         "tasks",
         "runtime",

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from keras_selfattn import zoo
 from keras_selfattn.atomic_file import write_atomically
+from keras_selfattn.runtime import preset_folder
 
 
 class EvaluationError(ValueError):
@@ -31,6 +32,9 @@ class Source:
 def find_source(preset: str, file: str = "model.tflite") -> Source:
     """Finds the .tflite named by a preset, a preset folder or its own path.
 
+    A preset of others' weights has none; it is exported once, as `dynamic`,
+    and kept in the user's cache.
+
     Raises:
         EvaluationError: there is no such file.
         PresetError: there is no such preset.
@@ -40,9 +44,25 @@ def find_source(preset: str, file: str = "model.tflite") -> Source:
     else:
         folder = zoo.resolve(preset)
         source = Source(folder / file, folder)
+        if not source.file.is_file() and file == "model.tflite":
+            contents = zoo.describe(folder)
+            if contents.keys() & {"source", "base"}:
+                source = Source(exported(folder, contents["name"]), folder)
     if not source.file.is_file():
         raise EvaluationError(f"{source.file}: there is no such file.")
     return source
+
+
+def exported(folder: Path, name: str) -> Path:
+    """Returns the file of a preset that ships none, made where it is not."""
+    from keras_selfattn.convert.external_preset import cache_folder
+
+    made = preset_folder.sha256(folder / "preset.json")[:12]
+    path = cache_folder() / f"{name}-{made}" / "model.tflite"
+    if not path.is_file():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        zoo.load(folder).export(path, quantize="dynamic")
+    return path
 
 
 def keras_task(source: Source):

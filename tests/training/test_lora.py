@@ -9,6 +9,7 @@ from keras_selfattn.training.lora import (
     add_lora,
     load_adapters,
     merge_lora,
+    outside,
     save_adapters,
 )
 from tests.arrays import to_numpy
@@ -95,3 +96,14 @@ def test_what_cannot_be_is_refused(tmp_path):
     with pytest.raises(ValueError, match="is not a readable safetensors"):
         load_adapters(model, tmp_path / "broken")
     assert isinstance(model, keras.Model)
+
+
+def test_what_is_outside_of_the_encoder_is_trained_whole():
+    model = build()
+    patterns = outside(model, model.encoder)
+    assert set(patterns) == {f"^{name}/" for name in HEADS}
+    add_lora(model, 2, trained=patterns)
+    trained = {v.path for v in model.trainable_variables}
+    assert {path.split("/")[0] for path in trained if "lora" not in path} == (
+        set(HEADS)
+    )
