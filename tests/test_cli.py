@@ -29,6 +29,8 @@ SURFACE = {
         "--help",
         "--quantize",
         "--representative",
+        "--saved-model",
+        "--text",
         "OUT.tflite",
         "PRESET",
     ],

@@ -35,7 +35,10 @@ PresetName = Annotated[
 def export(
     preset: PresetName,
     out: Annotated[
-        Path, typer.Argument(metavar="OUT.tflite", help="File to write.")
+        Path,
+        typer.Argument(
+            metavar="OUT.tflite", help="File to write; or a new folder."
+        ),
     ],
     quantize: Annotated[
         Quantize, typer.Option(help="How the weights are kept.")
@@ -57,6 +60,21 @@ def export(
             "Default: the preset's.",
         ),
     ] = None,
+    saved_model: Annotated[
+        bool,
+        typer.Option(
+            "--saved-model",
+            help="A SavedModel for servers, in the folder OUT.",
+        ),
+    ] = False,
+    text: Annotated[
+        bool,
+        typer.Option(
+            "--text",
+            help="A SavedModel that takes and gives texts (needs "
+            "tensorflow-text).",
+        ),
+    ] = False,
 ):
     """Write PRESET as one .tflite file and verify it.
 
@@ -67,8 +85,14 @@ def export(
 
         if not out.parent.is_dir():
             raise ValueError(f"{out.parent}: no such folder to write into.")
-        if out.is_dir():
+        saved_model = saved_model or text
+        if out.is_dir() and not saved_model:
             raise ValueError(f"{out} is a folder; name a file to write.")
+        if saved_model and (quantize is not Quantize.NONE or representative):
+            raise ValueError(
+                "A SavedModel keeps float32 weights: leave out --quantize and "
+                "--representative."
+            )
         # The export itself reports on stderr what it does and what came out.
         options = {}
         if representative or quantize is Quantize.INT8:
@@ -80,7 +104,12 @@ def export(
                     f"--chunk-frames: {preset} is no speech recogniser."
                 )
             task.chunk_frames = chunk_frames
-        task.export(out, quantize=quantize.value, **options)
+        if saved_model:
+            from keras_selfattn.export.saved_model import export_saved_model
+
+            export_saved_model(task, out, text=text)
+        else:
+            task.export(out, quantize=quantize.value, **options)
 
 
 def _examples(preset, paths):

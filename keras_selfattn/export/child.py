@@ -37,6 +37,16 @@ def require_tensorflow():
         )
 
 
+def require_tensorflow_text():
+    """Raise ImportError where the operators that read texts are missing."""
+    if importlib.util.find_spec("tensorflow_text") is None:
+        raise ImportError(
+            "Signatures that take texts use operators of tensorflow-text, "
+            "which is not installed here: pip install "
+            "'keras-selfattn[tensorflow-text]'."
+        )
+
+
 def show(line):
     """Print a line of progress on stderr; the default of `progress`."""
     print(line, file=sys.stderr, flush=True)

@@ -5,6 +5,17 @@ recogniser takes `samples`, float32 `(B, L)`, and `num_samples`, int32 `(B,)`;
 `classify` of a text classifier takes `token_ids`, int32 `(B, T)`, padded with
 0; `translate` of a translator takes `source_ids`, int32 `(B, S)`, likewise.
 What it gives is as in a .tflite file; see `export.litert`.
+
+With `text=True` there are signatures for clients that have texts and sounds,
+not ids; whoever loads them imports `tensorflow_text`, and nothing of ours:
+
+- `classify_text`: `texts`, string `(B,)`, in; `labels`, string `(B,)`,
+  `scores`, float32 `(B, C)`, and `classes`, string `(C,)`, out.
+- `translate_text`: `texts` in; `texts`, string `(B,)`, and `truncated`, bool
+  `(B,)`, out. `translate_text_beam` takes `alpha`, float32 `()`, too.
+- `transcribe_text`: `samples` and `num_samples` in; `texts` out; and
+  `transcribe_text_of_wav`: `wav`, string `(B,)`, contents of 16-bit WAV files
+  of the task's rate.
 """
 
 import math
@@ -17,6 +28,7 @@ from keras_selfattn.export.child import (
     ExportError,
     read_examples,
     require_tensorflow,
+    require_tensorflow_text,
     run_worker,
     show,
 )
@@ -26,7 +38,7 @@ from keras_selfattn.export.worker import OUTPUTS_FILE, SAVED_MODEL_FOLDER
 TOLERANCE = 1e-2
 
 
-def export_saved_model(task, path, progress=None):
+def export_saved_model(task, path, progress=None, text=False):
     """Write a task as a SavedModel and check it.
 
     Args:
@@ -34,6 +46,9 @@ def export_saved_model(task, path, progress=None):
         path: str or path of the folder to make; it must not exist yet, or be
             empty.
         progress: called with lines of text; default: print them on stderr.
+        text: bool, with the signatures that take and give text. Ids are held
+            against the tokenizer's on texts of many kinds. HTML is stripped by
+            patterns: odd mark-up may come out otherwise than in Python.
 
     Returns:
         float, the largest difference between its log-probabilities and those
@@ -43,7 +58,8 @@ def export_saved_model(task, path, progress=None):
         ValueError: the folder is there already and holds something.
         ExportError (a ValueError): the export or its check failed; nothing
             was written.
-        ImportError: TensorFlow is not installed.
+        ImportError: TensorFlow, or with `text` tensorflow-text, is not
+            installed.
 
     Example:
         >>> export_saved_model(task, "asr")
@@ -61,11 +77,14 @@ def export_saved_model(task, path, progress=None):
             f"{path} cannot be written: its parent folder does not exist."
         )
     require_tensorflow()
+    if text:
+        require_tensorflow_text()
     examples = task.export_probes()
     with tempfile.TemporaryDirectory(prefix="keras_selfattn-") as folder:
         folder = Path(folder)
         progress(f"exporting {path.name} as a SavedModel")
-        run_worker(task, {"kind": "saved_model"}, folder, examples, progress)
+        job = {"kind": "saved_model", "text": text}
+        run_worker(task, job, folder, examples, progress)
         outputs = read_examples(folder / OUTPUTS_FILE)
         equal, compared, difference, _ = compare(
             task.export_signature(), task.reference_outputs, examples, outputs

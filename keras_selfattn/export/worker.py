@@ -52,7 +52,7 @@ def run(folder):
     examples = read_examples(folder / INPUTS_FILE)
     task = rebuild(job, folder / WEIGHTS_FILE)
     if job["kind"] == "saved_model":
-        return _save_and_run(task, folder, examples)
+        return _save_and_run(task, folder, examples, job["text"])
     content, changed = to_litert(task, job["quantize"], folder, examples)
     write_model(parse_model(content), folder / MODEL_FILE)
     return {"weights_quantized": changed}
@@ -213,11 +213,42 @@ def _convert_int8(converter, task, examples, float_layers):
     return mlir_quantize(calibrated, denylisted_nodes=denied), changed
 
 
-def _save_and_run(task, folder, examples):
+def add_text_signatures(task, module):
+    """Give a module of a batch of any size the signatures of texts.
+
+    Raises:
+        ValueError: the task has none, or its tokenizer gives other ids in
+            TensorFlow than in Python.
+    """
+    import tensorflow as tf
+
+    from keras_selfattn.export.text_probes import differing_ids
+    from keras_selfattn.export.text_signatures import text_signatures
+
+    _say("putting the tokenizer into the graph")
+    if differing := differing_ids(task):
+        raise ValueError(
+            "The tokenizer gives other ids in TensorFlow than in Python for "
+            f"{differing[0][:80]!r}; export without text."
+        )
+    made, module.held_for_texts = text_signatures(task, dict(module.traced))
+    for signature in made:
+        specs = {
+            name: tf.TensorSpec(shape, dtype, name)
+            for name, (shape, dtype) in signature.inputs.items()
+        }
+        function = tf.function(signature.function)
+        traced = function.get_concrete_function(**specs)
+        module.traced[signature.name] = traced
+
+
+def _save_and_run(task, folder, examples, with_text):
     """Write a SavedModel, load it again and keep what it gives."""
     import tensorflow as tf
 
     module = exported_module(task, dynamic_batch=True)
+    if with_text:
+        add_text_signatures(task, module)
     saved = str(folder / SAVED_MODEL_FOLDER)
     _say("tracing and saving")
     tf.saved_model.save(module, saved, signatures=dict(module.traced))

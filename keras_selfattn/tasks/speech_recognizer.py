@@ -355,6 +355,17 @@ class SpeechRecognizer(Task):
             return {}
         return {"stream": streaming_graph.part(self)}
 
+    def text_parts(self):
+        return [
+            {
+                "kind": "hear",
+                "name": "transcribe_text",
+                "of": "transcribe",
+                "vocabulary": self.tokenizer.vocabulary,
+                "sampling_rate_hz": self.sampling_rate_hz,
+            }
+        ]
+
     def export_metadata(self):
         found = {
             "sampling_rate_hz": int(self.sampling_rate_hz),

@@ -159,6 +159,20 @@ class Task(keras.Model):
         """
         return []
 
+    def text_parts(self):
+        """What a SavedModel can be given and gives as text: nothing.
+
+        Returns:
+            list of dict, each with the "name" of a signature, the name "of"
+            the one it stands around, and its "kind":
+            "classify": with "tokenizer" (TextTokenizer) and "labels".
+            "write": with "tokenizer", "end_id" and "most_tokens" of sources,
+            "vocabulary" of what is written, and "more_inputs" that go on to
+            the signature, by name, as in `export_parts`.
+            "hear": with "vocabulary" and "sampling_rate_hz".
+        """
+        return []
+
     def export(self, path, quantize="none", **kwargs):
         """Writes ONE `.tflite` file of built-in operators, no Flex.
 

@@ -366,6 +366,17 @@ class TextClassifier(Task):
             agreement="texts get the label that Keras gives",
         )
 
+    def text_parts(self):
+        return [
+            {
+                "kind": "classify",
+                "name": "classify_text",
+                "of": "classify",
+                "tokenizer": self.tokenizer,
+                "labels": self.labels,
+            }
+        ]
+
     def export_metadata(self):
         return {
             "labels": self.labels,

@@ -235,6 +235,23 @@ class Translator(WritingTask):
             "scores": np.stack(scores),
         }
 
+    def text_parts(self):
+        part = {
+            "kind": "write",
+            "name": "translate_text",
+            "of": "translate",
+            "tokenizer": self.tokenizer,
+            "end_id": self.end_id,
+            "most_tokens": self.most_source_tokens,
+            "vocabulary": self.writer.vocabulary,
+        }
+        beam = {
+            "name": "translate_text_beam",
+            "of": "translate_beam",
+            "more_inputs": {"alpha": ([], "float32")},
+        }
+        return [part, part | beam]
+
     def export_metadata(self):
         return {
             "tokenizer": self.tokenizer.get_config(),

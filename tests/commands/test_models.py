@@ -128,3 +128,25 @@ def test_export_sets_the_chunks_of_a_stream(home, tmp_path, monkeypatch):
     result = run("export", "tiny_text", out, "--chunk-frames", "4")
     assert result.exit_code == 2
     assert "tiny_text is no speech recogniser" in result.stderr
+
+
+@pytest.mark.parametrize("option, text", [("--saved-model", 0), ("--text", 1)])
+def test_export_for_servers_is_a_folder(
+    home, tmp_path, monkeypatch, option, text
+):
+    from keras_selfattn.export import saved_model
+
+    calls = []
+    monkeypatch.setattr(zoo, "load", lambda name: name)
+    monkeypatch.setattr(
+        saved_model,
+        "export_saved_model",
+        lambda task, path, text: calls.append((task, path, text)),
+    )
+    out = tmp_path / "served"
+    out.mkdir()
+    result = run("export", "tiny_text", out, option)
+    assert (result.exit_code, result.stdout) == (0, "")
+    assert calls == [("tiny_text", out, bool(text))]
+    result = run("export", "tiny_text", out, option, "--quantize", "float16")
+    assert result.exit_code == 2 and "leave out --quantize" in result.stderr

@@ -74,6 +74,19 @@ def test_a_text_classifier_is_saved_the_same_way(classifier, tmp_path):
     assert (tmp_path / "text" / "saved_model.pb").is_file()
 
 
+def test_texts_need_their_operators(classifier, tmp_path, monkeypatch):
+    real = importlib.util.find_spec
+    monkeypatch.setattr(
+        importlib.util,
+        "find_spec",
+        lambda name: None if name == "tensorflow_text" else real(name),
+    )
+    monkeypatch.setattr(saved_model, "require_tensorflow", lambda: None)
+    with pytest.raises(ImportError, match="keras-selfattn.tensorflow-text"):
+        export_saved_model(classifier, tmp_path / "text", silent, text=True)
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_refuses_a_folder_that_holds_something(task, tmp_path):
     (tmp_path / "notes.txt").write_text("mine")
     with pytest.raises(ValueError, match="is there already"):
