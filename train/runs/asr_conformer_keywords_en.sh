@@ -1,10 +1,9 @@
 #!/usr/bin/env bash
 # asr_conformer_keywords_en: ten digits and six wake words, 0.3 M parameters.
 #
-# No preset of it is published yet: of this recipe only the first stage was
-# ever run to its end (see train/LOG.md). Needs KERAS_SELFATTN_DATA. A core
-# trains about 180 seconds of sound a second: 25 s an epoch of the first stage,
-# 75 s of the second. A killed run goes on where it was.
+# Needs KERAS_SELFATTN_DATA. A core trains about 180 seconds of sound a second:
+# 25 s an epoch of the first stage, 75 s of the second. A killed run goes on where
+# it was.
 #
 #   train/runs/asr_conformer_keywords_en.sh OUT
 set -euo pipefail
