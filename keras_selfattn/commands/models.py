@@ -37,7 +37,8 @@ def export(
     out: Annotated[
         Path,
         typer.Argument(
-            metavar="OUT.tflite", help="File to write; or a new folder."
+            metavar="OUT.tflite",
+            help="File to write; OUT.onnx for ONNX, or a new folder.",
         ),
     ],
     quantize: Annotated[
@@ -88,10 +89,11 @@ def export(
         saved_model = saved_model or text
         if out.is_dir() and not saved_model:
             raise ValueError(f"{out} is a folder; name a file to write.")
-        if saved_model and (quantize is not Quantize.NONE or representative):
+        plain = saved_model or out.suffix == ".onnx"
+        if plain and (quantize is not Quantize.NONE or representative):
             raise ValueError(
-                "A SavedModel keeps float32 weights: leave out --quantize and "
-                "--representative."
+                "SavedModel and ONNX keep float32 weights: leave out "
+                "--quantize and --representative."
             )
         # The export itself reports on stderr what it does and what came out.
         options = {}
@@ -108,6 +110,10 @@ def export(
             from keras_selfattn.export.saved_model import export_saved_model
 
             export_saved_model(task, out, text=text)
+        elif out.suffix == ".onnx":
+            from keras_selfattn.export.onnx import export_onnx
+
+            export_onnx(task, out)
         else:
             task.export(out, quantize=quantize.value, **options)
 

@@ -18,24 +18,20 @@ not ids; whoever loads them imports `tensorflow_text`, and nothing of ours:
   of the task's rate.
 """
 
-import math
 import shutil
 import tempfile
 from pathlib import Path
 
 from keras_selfattn.atomic_file import written_beside
+from keras_selfattn.export.beside_keras import agreement
 from keras_selfattn.export.child import (
-    ExportError,
     read_examples,
     require_tensorflow,
     require_tensorflow_text,
     run_worker,
     show,
 )
-from keras_selfattn.export.verify import LEAST_AGREEMENT, compare
 from keras_selfattn.export.worker import OUTPUTS_FILE, SAVED_MODEL_FOLDER
-
-TOLERANCE = 1e-2
 
 
 def export_saved_model(task, path, progress=None, text=False):
@@ -86,27 +82,8 @@ def export_saved_model(task, path, progress=None, text=False):
         job = {"kind": "saved_model", "text": text}
         run_worker(task, job, folder, examples, progress)
         outputs = read_examples(folder / OUTPUTS_FILE)
-        equal, compared, difference, _ = compare(
-            task.export_signature(), task.reference_outputs, examples, outputs
-        )
-        if difference is None:
-            if equal < LEAST_AGREEMENT * compared:
-                raise ExportError(
-                    f"Only {equal} of the SavedModel's {compared} decisions "
-                    "are those of Keras. A layer behaves otherwise on "
-                    "TensorFlow: compare the backends."
-                )
-        elif not (math.isfinite(difference) and difference <= TOLERANCE):
-            raise ExportError(
-                "The SavedModel's log-probabilities differ from the Keras "
-                f"model's by {difference:.3g}; at most {TOLERANCE} is "
-                "rounding. A layer behaves otherwise on TensorFlow: compare "
-                "the backends."
-            )
+        difference, how = agreement(task, examples, outputs, "SavedModel")
         with written_beside(path) as part:
             shutil.copytree(folder / SAVED_MODEL_FOLDER, part)
-    how = f"{equal} of {compared} decisions as in Keras"
-    if difference is not None:
-        how += f", log-probabilities within {difference:.2g}"
     progress(f"{path}: written ({how})")
     return difference

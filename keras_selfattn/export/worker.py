@@ -42,6 +42,7 @@ from keras_selfattn.export.quantize_tables import (
 
 MODEL_FILE = "model.tflite"
 SAVED_MODEL_FOLDER = "saved_model"
+ONNX_FILE = "model.onnx"
 OUTPUTS_FILE = "outputs.npz"
 
 
@@ -53,6 +54,8 @@ def run(folder):
     task = rebuild(job, folder / WEIGHTS_FILE)
     if job["kind"] == "saved_model":
         return _save_and_run(task, folder, examples, job["text"])
+    if job["kind"] == "onnx":
+        return _convert_and_run(task, folder, examples)
     content, changed = to_litert(task, job["quantize"], folder, examples)
     write_model(parse_model(content), folder / MODEL_FILE)
     return {"weights_quantized": changed}
@@ -254,16 +257,52 @@ def _save_and_run(task, folder, examples, with_text):
     tf.saved_model.save(module, saved, signatures=dict(module.traced))
     signature = task.export_signature()
     run_saved = tf.saved_model.load(saved).signatures[signature.name]
+
+    def run_one(inputs):
+        found = run_saved(**{k: tf.constant(x) for k, x in inputs.items()})
+        return {name: x.numpy() for name, x in found.items()}
+
+    _keep_outputs(signature, run_one, folder, examples)
+    return {}
+
+
+def _convert_and_run(task, folder, examples):
+    """Write an ONNX file and keep what ONNX Runtime makes of it."""
+    import onnxruntime
+
+    from keras_selfattn.export.graph_to_onnx import graph_to_onnx
+
+    _say("tracing and converting")
+    signature = task.export_signature()
+    module = exported_module(task, dynamic_batch=True)
+    model = graph_to_onnx(module.traced[signature.name])
+    path = folder / ONNX_FILE
+    path.write_bytes(model.SerializeToString())
+    session = onnxruntime.InferenceSession(
+        str(path), providers=["CPUExecutionProvider"]
+    )
+    names = [output.name for output in session.get_outputs()]
+
+    def run_one(inputs):
+        return dict(zip(names, session.run(names, inputs), strict=True))
+
+    _keep_outputs(signature, run_one, folder, examples)
+    return {}
+
+
+def _keep_outputs(signature, run_one, folder, examples):
+    """Write what a model makes of examples, each as a batch of one."""
+    import numpy as np
+
     outputs = []
     for example in examples:
-        inputs = {name: tf.constant(x[None]) for name, x in example.items()}
+        inputs = {name: x[None] for name, x in example.items()}
         if signature.lengths is not None:
             length = len(next(iter(example.values())))
-            inputs[signature.lengths] = tf.constant([length], tf.int32)
-        found = run_saved(**inputs)
-        outputs.append({name: x.numpy()[0] for name, x in found.items()})
+            inputs[signature.lengths] = np.array([length], "int32")
+        found = run_one(inputs)
+        outputs.append({name: x[0] for name, x in found.items()})
     write_examples(folder / OUTPUTS_FILE, outputs)
-    return {}
 
 
 def _say(line):

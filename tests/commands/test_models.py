@@ -150,3 +150,17 @@ def test_export_for_servers_is_a_folder(
     assert calls == [("tiny_text", out, bool(text))]
     result = run("export", "tiny_text", out, option, "--quantize", "float16")
     assert result.exit_code == 2 and "leave out --quantize" in result.stderr
+
+
+def test_export_to_onnx_goes_by_the_suffix(home, tmp_path, monkeypatch):
+    from keras_selfattn.export import onnx
+
+    calls = []
+    monkeypatch.setattr(zoo, "load", lambda name: name)
+    monkeypatch.setattr(onnx, "export_onnx", lambda *args: calls.append(args))
+    out = tmp_path / "asr.onnx"
+    result = run("export", "asr", out)
+    assert (result.exit_code, result.stdout) == (0, "")
+    assert calls == [("asr", out)]
+    result = run("export", "asr", out, "--quantize", "dynamic")
+    assert result.exit_code == 2 and "ONNX keep float32" in result.stderr

@@ -6,7 +6,7 @@ import sys
 import numpy as np
 import pytest
 
-from keras_selfattn.export import saved_model
+from keras_selfattn.export import beside_keras, saved_model
 from keras_selfattn.export.child import ExportError, write_examples
 from keras_selfattn.export.saved_model import export_saved_model
 from keras_selfattn.export.verify import Agreement
@@ -106,7 +106,7 @@ def test_a_model_that_differs_is_not_written(
     monkeypatch.setattr(saved_model, "require_tensorflow", lambda: None)
     monkeypatch.setattr(saved_model, "run_worker", work)
     monkeypatch.setattr(
-        saved_model, "compare", lambda *_: Agreement(0, 1, difference)
+        beside_keras, "compare", lambda *_: Agreement(0, 1, difference)
     )
     with pytest.raises(ExportError, match="differ from the Keras"):
         export_saved_model(task, tmp_path / "asr", silent)
