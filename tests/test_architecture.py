@@ -85,6 +85,7 @@ WITHOUT_SIBLINGS = {"models"}
 # Files that may name a backend, and then only inside functions.
 MAY_NAME_A_BACKEND = {
     "data/feeding.py",
+    "data/tensorflow_io_audio.py",
     "layers/fused_attention.py",
     "losses/ctc.py",
     "training/distribution.py",

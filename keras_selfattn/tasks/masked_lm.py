@@ -11,6 +11,7 @@ from keras import ops
 
 from keras_selfattn.export.signature import PartCheck, Signature
 from keras_selfattn.layers.add_bias import AddBias
+from keras_selfattn.layers.feed_forward import OWN
 from keras_selfattn.layers.masked_pooling import MaskedPooling
 from keras_selfattn.layers.normalization import make_norm
 from keras_selfattn.losses.cross_entropy import (
@@ -120,7 +121,7 @@ class MaskedLM(Task):
         if head:
             x = keras.layers.Dense(
                 encoder.hidden_dim,
-                activation=encoder.activation,
+                activation=OWN.get(encoder.activation, encoder.activation),
                 name="head_dense",
             )(hidden)
             norm = {"kind": "layer", "epsilon": encoder.norm_epsilon}
