@@ -28,7 +28,7 @@ MAY_IMPORT = {
     "losses": set(),
     "metrics": set(),
     "decoding": set(),
-    "data": {"preprocessing"},
+    "data": {"preprocessing", "atomic_file"},
     "models": {"layers"},
     "training": {"atomic_file"},
     "tasks": {

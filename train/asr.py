@@ -4,12 +4,13 @@
         --out runs/digits --backend torch
 
 A corpus is FOLDER:SPLIT: a folder with a `manifest.tsv`, LibriSpeech's or
-Common Voice's layout. A run can be killed at any moment: the same command
-goes on from the last checkpoint to the same losses. `--smoke` is two steps
-on generated tones. With `--chunk-frames`, one set of weights learns recordings
-and streams: each step draws its chunk size, or full context; with `--distill
-0.5`, say, chunks learn from full context, too, for a third more time a step. A
-chunk size that is named twice is drawn twice as often. The exact
+Common Voice's layout, or for --train what `prepare.py` made of such: then
+nothing of it stays in memory. A run can be killed at any moment: the same
+command goes on from the last checkpoint to the same losses. `--smoke` is two
+steps on generated tones. With `--chunk-frames`, one set of weights learns
+recordings and streams: each step draws its chunk size, or full context; with
+`--distill 0.5`, say, chunks learn from full context, too, for a third more time
+a step. A chunk size that is named twice is drawn twice as often. The exact
 command of each published preset stands in `train/runs/`, what was learnt on
 the way in `train/LOG.md`.
 """
@@ -24,6 +25,12 @@ from asr_model import (
     build_recognizer,
     choose_spec_augment,
     compile_recognizer,
+)
+from prepared_sets import (
+    check_kind,
+    measured_in,
+    prepared_corpora,
+    sampled_rows,
 )
 from speech_corpora import read_corpora
 from training_run import (
@@ -80,22 +87,40 @@ def read_noises(args):
     return [read_audio(example.path) for example, _ in found]
 
 
-def draw_babble(args, examples, count=200):
+def draw_babble(args, examples, corpora, count=200):
     """Some of the training recordings, of which babble is made."""
     import random
 
-    from keras_selfattn.preprocessing.audio import read_audio
+    from keras_selfattn.preprocessing.audio import decode_audio, read_audio
 
     if not args.babble_probability:
         return []
+    if corpora:
+        generator = random.Random(args.seed)
+        places = [
+            (corpus, shard)
+            for corpus in corpora
+            for shard, size in enumerate(corpus.counts)
+            if size
+        ]
+        drawn = generator.choices(places, k=count)
+        return [
+            decode_audio(
+                corpus.sounds(
+                    shard, [generator.randrange(corpus.counts[shard])]
+                )[0]
+            )
+            for corpus, shard in drawn
+        ]
     drawn = random.Random(args.seed).sample(examples, min(count, len(examples)))
     return [read_audio(example.path) for example in drawn]
 
 
-def read_dataset(args, recognizer, examples):
-    """The training corpora as batches."""
+def read_dataset(args, recognizer, examples, corpora=()):
+    """The training corpora as batches: examples, or prepared corpora."""
     from keras_selfattn.data.augmentation import Augmenter
     from keras_selfattn.data.rooms import simulate_rooms
+    from keras_selfattn.data.sharded_speech import ShardedSpeech
     from keras_selfattn.data.speech_dataset import SpeechDataset
 
     augmenter = Augmenter(
@@ -104,20 +129,29 @@ def read_dataset(args, recognizer, examples):
         snr_db=(args.snr_low, args.snr_high),
         rooms=simulate_rooms(args.rooms, seed=args.seed) if args.rooms else [],
         room_probability=args.room_probability,
-        babble=draw_babble(args, examples),
+        babble=draw_babble(args, examples, corpora),
         babble_probability=args.babble_probability,
         band_probability=args.band_probability,
     )
+    options = {
+        "batch_seconds": args.batch_seconds,
+        "frame_seconds": recognizer.frame_seconds,
+        "augmenter": augmenter,
+        "augment_from_epoch": args.augment_from_epoch,
+        "shortest_first_epochs": args.shortest_first_epochs,
+    }
+    if corpora:
+        more, bar = measured_in(args, args.out)
+        with bar:
+            return ShardedSpeech(
+                corpora, recognizer.tokenizer, **options, **more
+            )
     return SpeechDataset(
         examples,
         recognizer.tokenizer,
-        batch_seconds=args.batch_seconds,
-        frame_seconds=recognizer.frame_seconds,
-        augmenter=augmenter,
-        augment_from_epoch=args.augment_from_epoch,
-        shortest_first_epochs=args.shortest_first_epochs,
         seed=args.seed,
         workers=args.workers,
+        **options,
     )
 
 
@@ -193,18 +227,22 @@ def run(args):
     if not args.train:
         raise ValueError("no --train FOLDER:SPLIT (nor --smoke) is given.")
 
-    examples = [example for example, _ in read_corpora(args.train)]
+    corpora = prepared_corpora(args.train)
+    check_kind(corpora, "speech")
+    examples = [] if corpora else [e for e, _ in read_corpora(args.train)]
     texts = []
     if args.sentencepiece:
-        texts = [normalize_transcript(example.text) for example in examples]
+        texts = [row["text"] for row in sampled_rows(corpora)]
+        texts += [example.text for example in examples]
+        texts = [normalize_transcript(text) for text in texts]
     recognizer = build_recognizer(args, texts)
-    dataset = read_dataset(args, recognizer, examples)
+    dataset = read_dataset(args, recognizer, examples, corpora)
     dev = DevSet(args.dev)
     total_steps = count_steps(dataset, args.epochs, args.max_steps)
     if args.distill:
         recognizer.distill(args.distill, args.distill_delay_frames)
     say(
-        f"{len(dataset.examples):,} utterances, {total_steps:,} steps, "
+        f"{dataset.num_examples:,} utterances, {total_steps:,} steps, "
         f"{recognizer.count_params():,} parameters, "
         f"{keras.backend.backend()}."
     )

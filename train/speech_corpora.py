@@ -30,6 +30,11 @@ def read_corpora(entries):
     for entry in entries:
         folder, split = split_entry(entry)
         path = Path(folder)
+        if (path / split / "index.json").is_file():
+            raise ValueError(
+                f"{entry} is a prepared corpus, which only --train takes; "
+                "name what it was made of."
+            )
         if (path / "manifest.tsv").is_file():
             examples = corpora.read_manifest(path, split)
         elif (path / "clips").is_dir():

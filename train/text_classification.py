@@ -4,7 +4,8 @@
         --label-column stars --out runs/stars --backend torch
 
 A set is PATH or PATH:SPLIT: a .tsv, .csv or .jsonl file (or one of them and
-.xz), or a folder with one folder a class. Without --dev a tenth of the
+.xz), or a folder with one folder a class; for --train also what `prepare.py`
+made of such (then --dev must be named). Without --dev a tenth of the
 training texts is kept for it. `--folds 10` is stratified cross-validation,
 `--folds-by-split` one where every value of the column "split" is a fold. A
 run can be killed at any moment: the same command goes on from the last
@@ -28,6 +29,7 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from prepared_sets import check_kind, prepared_corpora
 from text_classification_model import (
     ARCHITECTURES,
     build_classifier,
@@ -35,7 +37,14 @@ from text_classification_model import (
     compile_classifier,
     start_from_linear,
 )
-from text_classification_sets import read_sets, share_out, write_sentences
+from text_classification_sets import (
+    labels_of,
+    make_dataset,
+    read_sets,
+    share_out,
+    texts_of,
+    write_sentences,
+)
 from training_run import adapt, load_mean, option, say, start, train_epochs
 
 SMOKE = {
@@ -65,12 +74,17 @@ def probabilities(classifier, examples, batch_size=128):
 def train_one(args, folder, train, dev):
     """One training, from the first weights or from its last checkpoint.
 
+    Args:
+        args: the run's arguments.
+        folder: path, of what it keeps.
+        train: list of TextExample, or of ShardedCorpus.
+        dev: list of TextExample.
+
     Returns:
         the classifier with the weights that are kept.
     """
     import keras
 
-    from keras_selfattn.data.text_dataset import TextDataset
     from keras_selfattn.tasks.task import load_weight_file
     from keras_selfattn.training.epoch_runs import (
         checkpoint_file,
@@ -83,28 +97,22 @@ def train_one(args, folder, train, dev):
     if args.mixed_precision:
         keras.mixed_precision.set_global_policy("mixed_bfloat16")
     folder.mkdir(parents=True, exist_ok=True)
-    labels = sorted({example.label for example in train})
+    labels = labels_of(train)
     if len(labels) < 2:
         raise ValueError(
-            f"All {len(train)} training examples have the label "
+            f"All training examples have the label "
             f"{', '.join(labels) or '(none)'}; expected two classes or more. "
             "Is --label-column the right one?"
         )
-    classifier = build_classifier(args, labels, [e.text for e in train])
-    dataset = TextDataset(
-        train,
-        classifier.tokenizer,
-        labels,
-        batch_size=args.batch_size,
-        seed=args.seed,
-    )
+    classifier = build_classifier(args, labels, texts_of(train))
+    dataset = make_dataset(args, folder, train, classifier.tokenizer, labels)
     truth = classifier.label_ids([example.label for example in dev])
     going_on = checkpoint_file(folder).is_file() or args.init
     if args.linear_start and not going_on:
         start_from_linear(classifier, dataset, args.linear_start)
     total_steps = count_steps(dataset, args.epochs, args.max_steps)
     say(
-        f"{len(train):,} texts, {len(labels)} classes, "
+        f"{dataset.num_examples:,} texts, {len(labels)} classes, "
         f"{len(classifier.tokenizer.vocabulary):,} tokens, {total_steps:,} "
         f"steps, {classifier.count_params():,} parameters, "
         f"{keras.backend.backend()}."
@@ -113,9 +121,7 @@ def train_one(args, folder, train, dev):
     compile_classifier(args, classifier, total_steps)
     fit_options = {}
     if args.class_weights:
-        fit_options["class_weight"] = class_weights(
-            dataset.class_ids, len(labels)
-        )
+        fit_options["class_weight"] = class_weights(dataset.class_counts)
 
     def figures(row):
         if not dev:
@@ -274,7 +280,15 @@ def run(args):
         )
     if not args.train:
         raise ValueError("no --train PATH or PATH:SPLIT (nor --smoke) given.")
-    examples = read_sets(args, args.train)
+    corpora = prepared_corpora(args.train)
+    check_kind(corpora, "texts")
+    if corpora and (not args.dev or args.folds or args.folds_by_split):
+        raise ValueError(
+            "a prepared corpus is not shared out: name --dev, without --folds."
+        )
+    if corpora and args.linear_start:
+        raise ValueError("--linear-start needs texts in memory.")
+    examples = corpora or read_sets(args, args.train)
     if args.folds or args.folds_by_split:
         run_folds(args, examples)
         return
@@ -372,6 +386,7 @@ def main(
     checkpoint_every: Annotated[int, option("steps")] = 200,
     max_steps: Annotated[int, option("of each epoch; 0: all")] = 0,
     seed: int = 0,
+    workers: Annotated[int, option("threads that read shards")] = 2,
     smoke: Annotated[bool, option("two steps on generated texts")] = False,
 ):
     """Trains a text classifier; goes on where a killed run stopped."""

@@ -3,7 +3,9 @@
 from pathlib import Path
 
 import numpy as np
+from prepared_sets import measured_in, sampled_rows
 
+from keras_selfattn.data.shards import ShardedCorpus
 from keras_selfattn.data.text_tables import read_texts, split_by_class
 
 
@@ -53,3 +55,38 @@ def share_out(args, examples):
         [e for e, p in zip(examples, part) if p],
         [e for e, p in zip(examples, part) if not p],
     )
+
+
+def is_sharded(train):
+    """Whether training examples are prepared corpora, not TextExamples."""
+    return isinstance(train[0], ShardedCorpus)
+
+
+def labels_of(train):
+    """The names of all classes, sorted."""
+    if is_sharded(train):
+        return sorted(set().union(*(c.index["labels"] for c in train)))
+    return sorted({example.label for example in train})
+
+
+def texts_of(train):
+    """Yields the texts that a vocabulary is counted in."""
+    if not is_sharded(train):
+        yield from (example.text for example in train)
+        return
+    for row in sampled_rows(train):
+        text = row["text"]
+        yield tuple(text) if isinstance(text, list) else text
+
+
+def make_dataset(args, folder, train, tokenizer, labels):
+    """Batches of training examples, or of prepared corpora."""
+    from keras_selfattn.data.sharded_texts import ShardedTexts
+    from keras_selfattn.data.text_dataset import TextDataset
+
+    size = {"batch_size": args.batch_size}
+    if is_sharded(train):
+        more, bar = measured_in(args, folder)
+        with bar:
+            return ShardedTexts(train, tokenizer, labels, **size, **more)
+    return TextDataset(train, tokenizer, labels, **size, seed=args.seed)

@@ -4,11 +4,12 @@
         --dev multi30k_en-de.tsv.xz:val --out runs/en-de --backend torch
 
 A corpus is TABLE:SPLIT, a table with the columns `split src tgt` (plain or
-.xz), or SOURCE,TARGET, two text files line for line; `--swap` trains the
-other direction. A run can be killed at any moment: the same command goes on
-from the last checkpoint to the same losses. `--smoke` is a few steps on made-up
-sentences. The exact command of each published preset stands in `train/runs/`,
-what was learnt on the way in `train/LOG.md`.
+.xz), or SOURCE,TARGET, two text files line for line, or for --train what
+`prepare.py` made of such; `--swap` trains the other direction. A run can be
+killed at any moment: the same command goes on from the last checkpoint to the
+same losses. `--smoke` is a few steps on made-up sentences. The exact command of
+each published preset stands in `train/runs/`, what was learnt on the way in
+`train/LOG.md`.
 """
 
 import json
@@ -18,6 +19,12 @@ from types import SimpleNamespace
 from typing import Annotated
 
 import typer
+from prepared_sets import (
+    check_kind,
+    measured_in,
+    prepared_corpora,
+    sampled_rows,
+)
 from text_optimizer import SCHEDULES, check_schedule, compile_text_task
 from training_run import (
     keep_result,
@@ -88,8 +95,9 @@ def make_tokenizers(args, pairs):
             config and tokenizer_from_config(config)
             for config in json.loads(path.read_text("utf-8"))
         ]
-    sources = [normalize_text(pair.source, "NFKC") for pair in pairs]
-    targets = [normalize_text(pair.target) for pair in pairs]
+    texts = texts_of(args, pairs)
+    sources = [normalize_text(source, "NFKC") for source, _ in texts]
+    targets = [normalize_text(target) for _, target in texts]
     simple = traditional_to_simplified() if args.simplify_chinese else None
 
     def trained(texts, vocabulary, replacements):
@@ -112,6 +120,43 @@ def make_tokenizers(args, pairs):
     configs = [part and part.get_config() for part in tokenizers]
     write_atomically(path, json.dumps(configs) + "\n")
     return tokenizers
+
+
+def texts_of(args, pairs):
+    """Sources and targets that pieces are learned from, a list of tuples."""
+    from keras_selfattn.data.parallel_corpora import ParallelExample
+
+    if isinstance(pairs[0], ParallelExample):
+        return [(pair.source, pair.target) for pair in pairs]
+    rows = sampled_rows(pairs)
+    texts = [(row["source"], row["target"]) for row in rows]
+    return [text[::-1] for text in texts] if args.swap else texts
+
+
+def make_dataset(args, pairs, tokenizers):
+    """Batches of pairs, or of prepared corpora."""
+    from keras_selfattn.data.parallel_corpora import ParallelExample
+    from keras_selfattn.data.sharded_texts import ShardedPairs
+    from keras_selfattn.data.translation_dataset import TranslationDataset
+
+    options = {
+        "batch_tokens": args.batch_tokens,
+        "length_multiple": args.length_multiple,
+        "max_tokens": args.max_tokens,
+    }
+    if isinstance(pairs[0], ParallelExample):
+        return TranslationDataset(
+            pairs,
+            *tokenizers,
+            segmentations=args.segmentations,
+            seed=args.seed,
+            **options,
+        )
+    more, bar = measured_in(args, args.out)
+    with bar:
+        return ShardedPairs(
+            pairs, *tokenizers, swap=args.swap, **options, **more
+        )
 
 
 def build_translator(args, tokenizers):
@@ -191,7 +236,14 @@ def run(args):
     if not args.train:
         raise ValueError("no --train TABLE:SPLIT (nor --smoke) is given.")
 
-    pairs = clean_pairs(
+    corpora = prepared_corpora(args.train)
+    check_kind(corpora, "pairs")
+    if corpora and (args.folds or args.segmentations > 1):
+        raise ValueError(
+            "--folds and --segmentations need pairs in memory: name what the "
+            "prepared corpus was made of."
+        )
+    pairs = corpora or clean_pairs(
         read_parallel(args.train, args.swap),
         max_ratio=args.max_ratio,
         num_characters=weighted_length,
@@ -223,33 +275,29 @@ def run(args):
 def train_and_score(args, pairs, dev_pairs):
     """Trains on the pairs, into `args.out`; goes on where it was.
 
+    Args:
+        args: the run's arguments.
+        pairs: list of ParallelExample, or of ShardedCorpus.
+        dev_pairs: list of ParallelExample.
+
     Returns:
         dict of the last dev scores.
     """
     import keras
 
-    from keras_selfattn.data.translation_dataset import TranslationDataset
     from keras_selfattn.training.epoch_runs import count_steps
 
     args.out.mkdir(parents=True, exist_ok=True)
     dev = DevSet(dev_pairs)
     tokenizers = make_tokenizers(args, pairs)
     translator = build_translator(args, tokenizers)
-    dataset = TranslationDataset(
-        pairs,
-        *tokenizers,
-        batch_tokens=args.batch_tokens,
-        length_multiple=args.length_multiple,
-        max_tokens=args.max_tokens,
-        segmentations=args.segmentations,
-        seed=args.seed,
-    )
+    dataset = make_dataset(args, pairs, tokenizers)
     # Longer lines are cut: what it never saw, it cannot translate.
     translator.max_source_tokens = dataset.longest_source
     translator.max_target_tokens = 2 * dataset.longest_source + 10
     total_steps = count_steps(dataset, args.epochs, args.max_steps)
     say(
-        f"{len(dataset.examples):,} pairs, {dataset.num_target_tokens:,} "
+        f"{dataset.num_examples:,} pairs, {dataset.num_target_tokens:,} "
         f"target tokens, {total_steps:,} steps, "
         f"{translator.count_params():,} parameters, "
         f"{keras.backend.backend()}."
@@ -322,6 +370,7 @@ def main(
     max_steps: Annotated[int, option("of each epoch; 0: all")] = 0,
     folds: Annotated[int, option("cross-validation for few data")] = 0,
     seed: int = 0,
+    workers: Annotated[int, option("threads that read shards")] = 2,
     smoke: Annotated[bool, option("two steps on made-up sentences")] = False,
 ):
     """Trains a translator; goes on where a killed run stopped."""

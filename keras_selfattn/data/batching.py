@@ -83,6 +83,28 @@ def plan_batches(
     return batches
 
 
+def count_batches(
+    lengths, length_multiple, batch_size=None, batch_samples=None
+):
+    """What `plan_batches` makes of lengths, without making it.
+
+    Args:
+        lengths: int array `(N,)`, and the rest as `plan_batches` takes it.
+
+    Returns:
+        number of batches, and padded samples in all of them.
+    """
+    padded_lengths = round_up(np.asarray(lengths, "int64"), length_multiple)
+    num_batches = num_samples = waiting = padded = 0
+    found, counts = np.unique(padded_lengths, return_counts=True)
+    for padded, count in zip(found.tolist(), counts.tolist()):
+        rows = batch_size or max(1, batch_samples // padded)
+        full, waiting = divmod(waiting + count, rows)
+        num_batches += full
+        num_samples += full * rows * padded
+    return num_batches + bool(waiting), num_samples + waiting * padded
+
+
 def widths_for_lengths(padded_lengths, num_tokens, width_multiple):
     """How wide the token ids of a batch must be, from its length alone.
 
@@ -119,7 +141,8 @@ def pad_batch(rows, token_rows, padded_length, width):
         `({"samples": float32 (B, L), "num_samples": int32 (B,)},
         token_ids int32 (B, U))`
     """
-    shape = (len(rows), padded_length, *rows[0].shape[1:])
+    inner = rows[0].shape[1:] if rows else ()
+    shape = (len(rows), padded_length, *inner)
     samples = np.zeros(shape, "float32")  # (B, L) or (B, L, C)
     token_ids = np.zeros((len(rows), width), "int32")  # (B, U)
     for row, (values, tokens) in enumerate(zip(rows, token_rows, strict=True)):
@@ -150,7 +173,7 @@ def text_batch(sources, targets, begin_id, length_multiple):
     """
 
     def padded(rows):
-        width = round_up(max(map(len, rows)), length_multiple)
+        width = round_up(max(map(len, rows), default=1), length_multiple)
         found = np.zeros((len(rows), width), "int32")
         for row, tokens in enumerate(rows):
             found[row, : len(tokens)] = tokens

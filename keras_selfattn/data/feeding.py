@@ -4,6 +4,9 @@
 once lengths vary, so there the same batches pass through tf.data.
 """
 
+import collections
+import concurrent.futures
+
 import keras
 import numpy as np
 
@@ -35,3 +38,20 @@ def for_backend(dataset):
     if keras.backend.backend() == "tensorflow":
         return as_tf_dataset(dataset)
     return dataset
+
+
+def batches_ahead(dataset, workers):
+    """Yields a dataset's batches in order, made ahead by threads.
+
+    Args:
+        dataset: has a length and gives a batch by its number.
+        workers: int, threads; twice as many batches wait at most.
+    """
+    with concurrent.futures.ThreadPoolExecutor(workers) as pool:
+        ahead = collections.deque()
+        for index in range(len(dataset)):
+            ahead.append(pool.submit(dataset.__getitem__, index))
+            if len(ahead) > 2 * workers:
+                yield ahead.popleft().result()
+        while ahead:
+            yield ahead.popleft().result()

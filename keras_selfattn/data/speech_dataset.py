@@ -3,14 +3,12 @@
 Shape letters: `B` utterances, `L` samples (padded), `U` tokens (padded).
 """
 
-import collections
-import concurrent.futures
-
 import numpy as np
 
 from keras_selfattn.data.audio_cache import decode_all, to_float
 from keras_selfattn.data.augmentation import change_speed
 from keras_selfattn.data.batching import ctc_frames_needed
+from keras_selfattn.data.feeding import batches_ahead
 from keras_selfattn.data.utterance_dataset import UtteranceDataset
 from keras_selfattn.preprocessing.audio import AudioError, read_audio
 from keras_selfattn.preprocessing.transcripts import normalize_transcript
@@ -168,11 +166,4 @@ class SpeechDataset(UtteranceDataset):
 
     def batches(self):
         """Yields the epoch's batches in order, made ahead by the workers."""
-        with concurrent.futures.ThreadPoolExecutor(self.workers) as pool:
-            ahead = collections.deque()
-            for index in range(len(self)):
-                ahead.append(pool.submit(self.__getitem__, index))
-                if len(ahead) > 2 * self.workers:
-                    yield ahead.popleft().result()
-            while ahead:
-                yield ahead.popleft().result()
+        yield from batches_ahead(self, self.workers)

@@ -84,6 +84,7 @@ class TextDataset(keras.utils.PyDataset):
             [places[example.label] for example in self.examples], "int32"
         )
         self._targets = self.class_ids
+        self._num_classes = len(places)
         if soft_targets is not None:
             shape = (len(self.examples), len(places))
             self._targets = _checked("soft_targets", soft_targets, shape)
@@ -125,6 +126,16 @@ class TextDataset(keras.utils.PyDataset):
             )
         self.epoch = epoch
         self._batches = batches[first_batch:]
+
+    @property
+    def num_examples(self):
+        """Texts of an epoch."""
+        return len(self.examples)
+
+    @property
+    def class_counts(self):
+        """Examples of each class, an int array `(C,)`."""
+        return np.bincount(self.class_ids, minlength=self._num_classes)
 
     @property
     def ngram_rows(self):

@@ -117,6 +117,11 @@ class TranslationDataset(keras.utils.PyDataset):
         self.set_epoch(0)
 
     @property
+    def num_examples(self):
+        """Pairs of an epoch."""
+        return len(self.examples)
+
+    @property
     def num_target_tokens(self):
         """Tokens of all targets, ends included: labels of this epoch."""
         return sum(map(len, self._targets))

@@ -143,6 +143,11 @@ class UtteranceDataset(keras.utils.PyDataset):
         return len(self._batches)
 
     @property
+    def num_examples(self):
+        """Utterances of an epoch."""
+        return len(self.examples)
+
+    @property
     def padded_values(self):
         """Frames or samples in this epoch's batches, padding included."""
         return sum(len(b.indices) * b.padded_length for b in self._batches)

@@ -6,6 +6,7 @@ one sampling rate. What cannot be used raises `AudioError`, in one sentence.
 Shape letters: `L` samples of a recording, `C` channels.
 """
 
+import io
 import os
 import re
 from pathlib import Path
@@ -66,6 +67,37 @@ def read_audio(path, sampling_rate_hz=SAMPLING_RATE_HZ):
     except OSError as error:
         reason = error.strerror
         raise AudioError(f"{path}: cannot be read ({reason}).") from error
+    return _at_rate(samples, file_rate_hz, sampling_rate_hz, path)
+
+
+def decode_audio(data, sampling_rate_hz=SAMPLING_RATE_HZ):
+    """What `read_audio` makes of a file, from the bytes it holds.
+
+    For files that `read_audio` has accepted before: whether sound is cut short
+    is not looked into again.
+
+    Args:
+        data: bytes of a whole sound file.
+        sampling_rate_hz: int. Rate of the result. Defaults to 16000.
+
+    Returns:
+        float32 array `(L,)`.
+
+    Raises:
+        AudioError: not audio, or it holds no samples or NaN.
+    """
+    try:
+        samples, file_rate_hz = soundfile.read(
+            io.BytesIO(data), dtype="float32", always_2d=True
+        )
+    except soundfile.LibsndfileError as error:
+        raise AudioError(f"{len(data):,} bytes: {error}") from error
+    samples = samples.mean(axis=1, dtype="float32")
+    return _at_rate(samples, file_rate_hz, sampling_rate_hz, "sound in memory")
+
+
+def _at_rate(samples, file_rate_hz, sampling_rate_hz, path):
+    """Checked samples at the rate that is asked for."""
     # At an absurdly low rate, resampling would fill the memory.
     if not _LOWEST_RATE_HZ <= file_rate_hz <= _HIGHEST_RATE_HZ:
         raise AudioError(
