@@ -89,6 +89,7 @@ MAY_NAME_A_BACKEND = {
     "layers/fused_attention.py",
     "losses/ctc.py",
     "training/distribution.py",
+    "training/profiling.py",
 }
 RUNTIME_NEEDS = {
     "ai_edge_litert",

@@ -248,19 +248,12 @@ def run(args):
     )
     compile_recognizer(args, recognizer, total_steps)
 
-    def figures(row):
-        speed = dataset.padded_seconds / max(row["seconds"], 0.1)
-        return {
-            "audio_seconds_per_second": round(speed, 1),
-            **dev.rates(recognizer),
-        }
-
     train_epochs(
         args,
         args.out,
         recognizer,
         dataset,
-        figures,
+        lambda row: dev.rates(recognizer),
         say,
         before=lambda epoch, _: choose_spec_augment(args, recognizer, epoch),
     )
@@ -317,6 +310,8 @@ def main(
     mixed_precision: Annotated[bool, option("bfloat16 products")] = False,
     checkpoint_every: Annotated[int, option("steps")] = 200,
     max_steps: Annotated[int, option("of each epoch; 0: all")] = 0,
+    tensorboard: Annotated[bool, option("logs for TensorBoard")] = False,
+    profile: Annotated[int, option("steps to trace once; 0: none")] = 0,
     seed: int = 0,
     workers: Annotated[int, option("threads that read audio")] = 1,
     smoke: Annotated[bool, option("two steps on generated tones")] = False,

@@ -298,6 +298,8 @@ def main(
     mixed_precision: Annotated[bool, option("bfloat16 products")] = False,
     checkpoint_every: Annotated[int, option("steps")] = 1000,
     max_steps: Annotated[int, option("of each epoch; 0: all")] = 0,
+    tensorboard: Annotated[bool, option("logs for TensorBoard")] = False,
+    profile: Annotated[int, option("steps to trace once; 0: none")] = 0,
     seed: int = 0,
     smoke: Annotated[bool, option("two steps on generated features")] = False,
 ):

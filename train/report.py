@@ -9,7 +9,7 @@ and `benchmarks/peers.json` (other systems, each with its source). What stands
 between `<!-- report:NAME -->` and `<!-- /report -->` is generated from them;
 NAME is `results`, `peers`, `benchmark`, `commands`, `wakewords`, `robustness`,
 `frontends` or `hybrid` (speech), `classification` or `classifiers`,
-`translation`, `published` or `translators`, `language`, or of the attention
+`translation`, `published` or `translators`, `language`, `training`, or of the attention
 family `attention`, `length`, `accuracy` or `growth`. In a card, `results`,
 `classification`, `translation` and `language` are that preset's own. A figure
 measured on another file than the one the preset ships is an error.
@@ -37,6 +37,7 @@ from report_recognition import render_hybrid
 from report_robustness import render_keywords, render_robustness
 from report_spoken import render_commands, render_wake_words
 from report_tables import measured, percent, table
+from report_training import render_training
 from report_translation import (
     render_published,
     render_translation,
@@ -279,6 +280,7 @@ def stale_files(root: Path) -> dict[Path, str]:
         "wakewords": render_wake_words(kept("wake_words")),
         "robustness": render_robustness(kept("robustness")),
         "frontends": render_keywords(kept("keyword_front_ends")),
+        "training": render_training(kept("training")),
         "hybrid": "".join(
             render_hybrid(kept(name), published.get("an4", []))
             for name in ("an4", "an4_transfer")

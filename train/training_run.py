@@ -147,12 +147,13 @@ def train_epochs(
 ):
     """Trains the epochs that are left; a killed run goes on where it was.
 
-    After each, its figures are said, and its weights, a checkpoint and the
-    curves are written.
+    After each, its figures are said, and its weights, a checkpoint, the
+    curves and the tables of `run_logs` are written.
 
     Args:
-        args: has `epochs`, `checkpoint_every`, `max_steps` and `name`; kept
-            as the folder's `arguments.json`.
+        args: has `epochs`, `checkpoint_every`, `max_steps` and `name`, and
+            may have `tensorboard` and `profile`; kept as the folder's
+            `arguments.json`.
         folder: path of the run.
         model: compiled task.
         dataset: see `fit_epoch`.
@@ -179,10 +180,17 @@ def train_epochs(
         fit_epoch,
         keep_arguments,
     )
+    from keras_selfattn.training.run_logs import RunLogs
 
     checkpoint = checkpoint_file(folder)
     first_epoch, first_batch, history = 0, 0, []
     keep_arguments(folder, vars(args), checkpoint.is_file(), say)
+    logs = RunLogs(
+        folder,
+        getattr(args, "tensorboard", False),
+        getattr(args, "profile", 0),
+        say,
+    )
     if checkpoint.is_file():
         first_epoch, first_batch, history = restore_checkpoint(
             checkpoint, model
@@ -200,11 +208,13 @@ def train_epochs(
             history,
             args.checkpoint_every,
             args.max_steps,
+            callbacks=logs.callbacks(epoch, first_batch),
             **fit_options,
         )
         row |= score(row)
         say(json.dumps(row))
         history.append(row)
+        logs.write_epochs(history)
         first_batch = 0
         save_weight_file(model, epoch_file(folder, epoch), "float32")
         save_checkpoint(checkpoint, model, epoch + 1, 0, history)

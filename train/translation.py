@@ -369,6 +369,8 @@ def main(
     checkpoint_every: Annotated[int, option("steps")] = 200,
     max_steps: Annotated[int, option("of each epoch; 0: all")] = 0,
     folds: Annotated[int, option("cross-validation for few data")] = 0,
+    tensorboard: Annotated[bool, option("logs for TensorBoard")] = False,
+    profile: Annotated[int, option("steps to trace once; 0: none")] = 0,
     seed: int = 0,
     workers: Annotated[int, option("threads that read shards")] = 2,
     smoke: Annotated[bool, option("two steps on made-up sentences")] = False,

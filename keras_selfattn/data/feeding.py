@@ -4,19 +4,20 @@
 once lengths vary, so there the same batches pass through tf.data.
 """
 
-import collections
-import concurrent.futures
-
 import keras
 import numpy as np
 
+from keras_selfattn.data.timed_feed import Fed, TimedFeed
 
-def as_tf_dataset(dataset):
+
+def as_tf_dataset(dataset, feed=None):
     """An epoch's batches as a `tf.data.Dataset`, all dimensions open.
 
     Args:
         dataset: `PyDataset` with `batches()`, a generator of its batches:
             nested tuples and dicts of arrays.
+        feed: object with `batches()` that makes them ahead by itself, or None:
+            two are made ahead by tf.data.
     """
     import tensorflow as tf
 
@@ -26,32 +27,26 @@ def as_tf_dataset(dataset):
 
     signature = keras.tree.map_structure(spec, dataset[0])
     found = tf.data.Dataset.from_generator(
-        dataset.batches, output_signature=signature
+        (feed or dataset).batches, output_signature=signature
     )
     # Without its length, Keras warns when the epoch ends.
     length = tf.data.experimental.assert_cardinality(len(dataset))
-    return found.apply(length).prefetch(2)
+    found = found.apply(length)
+    if feed is None:
+        return found.prefetch(2)
+    # By itself tf.data would ask ahead, and no waiting could be seen.
+    options = tf.data.Options()
+    options.experimental_optimization.inject_prefetch = False
+    return found.with_options(options)
 
 
 def for_backend(dataset):
-    """What `fit` takes on this backend; ask anew for each epoch."""
-    if keras.backend.backend() == "tensorflow":
-        return as_tf_dataset(dataset)
-    return dataset
+    """What `fit` takes on this backend; ask anew for each epoch.
 
-
-def batches_ahead(dataset, workers):
-    """Yields a dataset's batches in order, made ahead by threads.
-
-    Args:
-        dataset: has a length and gives a batch by its number.
-        workers: int, threads; twice as many batches wait at most.
+    What it has fed stands in `dataset.fed`, a `Fed`.
     """
-    with concurrent.futures.ThreadPoolExecutor(workers) as pool:
-        ahead = collections.deque()
-        for index in range(len(dataset)):
-            ahead.append(pool.submit(dataset.__getitem__, index))
-            if len(ahead) > 2 * workers:
-                yield ahead.popleft().result()
-        while ahead:
-            yield ahead.popleft().result()
+    dataset.fed = Fed()
+    if keras.backend.backend() == "tensorflow":
+        feed = TimedFeed(dataset, dataset.fed, max(1, dataset.workers))
+        return as_tf_dataset(dataset, feed)
+    return TimedFeed(dataset, dataset.fed)

@@ -25,11 +25,8 @@ import numpy as np
 
 from keras_selfattn.atomic_file import written_beside
 from keras_selfattn.data.batching import count_batches, plan_batches
-from keras_selfattn.data.feeding import (
-    as_tf_dataset,
-    batches_ahead,
-    for_backend,
-)
+from keras_selfattn.data.feeding import as_tf_dataset, for_backend
+from keras_selfattn.data.timed_feed import Fed, TimedFeed
 
 WINDOW_EXAMPLES = 65536
 
@@ -230,7 +227,8 @@ class ShardedDataset(keras.utils.PyDataset):
     def _plan(self, window):
         """The batches of a window; those of two are kept."""
         with self._lock:
-            if window not in self._plans:
+            key = self.epoch, window
+            if key not in self._plans:
                 numbers, lengths, speeds, generator = self._contents(window)
                 shortest_first = self.epoch < self._shortest_first_epochs
                 batches = plan_batches(
@@ -239,10 +237,10 @@ class ShardedDataset(keras.utils.PyDataset):
                     generator if self._shuffle else None,
                     shortest_first,
                 )
-                self._plans[window] = numbers, speeds, batches
+                self._plans[key] = numbers, speeds, batches
                 if len(self._plans) > 2:
                     self._plans.popitem(last=False)
-            return self._plans[window]
+            return self._plans[key]
 
     def batch(self, index):
         """The `ShardedBatch` of a number, of this process's rows."""
@@ -256,6 +254,25 @@ class ShardedDataset(keras.utils.PyDataset):
         rows = np.asarray(batches[place].indices)[process::count]
         return ShardedBatch(
             numbers[rows], batches[place].padded_length, speeds[rows]
+        )
+
+    def count_rows(self, index):
+        """How many examples batch `index` has."""
+        return len(self.batch(index).numbers)
+
+    def rows_of(self, index, places):
+        """Batch `index` cut to some rows: the others are not even read.
+
+        Args:
+            index: int.
+            places: int array, rows of the batch.
+        """
+        batch = self.batch(index)
+        places = np.asarray(places)
+        return self._arrays(
+            ShardedBatch(
+                batch.numbers[places], batch.padded_length, batch.speeds[places]
+            )
         )
 
     def read(self, numbers, sounds=False):
@@ -288,7 +305,7 @@ class ShardedDataset(keras.utils.PyDataset):
 
     def batches(self):
         """Yields the epoch's batches in order, made ahead by the workers."""
-        yield from batches_ahead(self, self.workers)
+        yield from TimedFeed(self, Fed(), self.workers).batches()
 
     def as_tf_dataset(self):
         """This epoch's batches as a `tf.data.Dataset`, dimensions open."""

@@ -8,7 +8,7 @@ import numpy as np
 from keras_selfattn.data.audio_cache import decode_all, to_float
 from keras_selfattn.data.augmentation import change_speed
 from keras_selfattn.data.batching import ctc_frames_needed
-from keras_selfattn.data.feeding import batches_ahead
+from keras_selfattn.data.timed_feed import Fed, TimedFeed
 from keras_selfattn.data.utterance_dataset import UtteranceDataset
 from keras_selfattn.preprocessing.audio import AudioError, read_audio
 from keras_selfattn.preprocessing.transcripts import normalize_transcript
@@ -166,4 +166,4 @@ class SpeechDataset(UtteranceDataset):
 
     def batches(self):
         """Yields the epoch's batches in order, made ahead by the workers."""
-        yield from batches_ahead(self, self.workers)
+        yield from TimedFeed(self, Fed(), self.workers).batches()

@@ -64,6 +64,7 @@ def fit_epoch(
     history=None,
     checkpoint_every=200,
     max_steps=0,
+    callbacks=(),
     **options,
 ):
     """One epoch, or what is left of it, as a `fit` of its own.
@@ -78,10 +79,14 @@ def fit_epoch(
         history: JSON-able, carried along in checkpoints.
         checkpoint_every: int, steps.
         max_steps: int, of an epoch; 0: all.
+        callbacks: more callbacks of `fit`, before those of this function.
         **options: more arguments of `fit`, such as `class_weight`.
 
     Returns:
-        dict of the epoch's number, mean loss and seconds.
+        dict of the epoch's number, mean loss and seconds; where the dataset
+        keeps what it has fed (`data.feeding`), also the speed of what was
+        trained here, such as "audio_seconds_per_second", and the share of the
+        seconds in which steps waited for data, "waited".
     """
     dataset.set_epoch(epoch, first_batch=first_batch)
     steps = len(dataset)
@@ -97,6 +102,7 @@ def fit_epoch(
             shuffle=False,
             verbose=1 if sys.stdout.isatty() else 2,
             callbacks=[
+                *callbacks,
                 StepLog(log, epoch, first_batch),
                 CheckpointEvery(
                     checkpoint_file(folder),
@@ -108,8 +114,25 @@ def fit_epoch(
             ],
             **options,
         )
+    seconds = time.perf_counter() - start
     return {
         "epoch": epoch,
         "loss": mean_loss(read_rows(log), epoch),
-        "seconds": round(time.perf_counter() - start, 1),
+        "seconds": round(seconds, 1),
+        **speed(getattr(dataset, "fed", None), seconds),
+    }
+
+
+def speed(fed, seconds):
+    """What was fed in a second, and the share of waiting for it.
+
+    Args:
+        fed: object with `unit`, `amount` and `waited_seconds`, or None.
+        seconds: float, that all of it took.
+    """
+    if fed is None or not fed.amount:
+        return {}
+    return {
+        f"{fed.unit}_per_second": round(fed.amount / seconds, 1),
+        "waited": round(min(1.0, fed.waited_seconds / seconds), 4),
     }

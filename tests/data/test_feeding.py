@@ -1,8 +1,11 @@
+import time
+
 import keras
 import numpy as np
 import pytest
 
 from keras_selfattn.data.feeding import as_tf_dataset, for_backend
+from keras_selfattn.data.timed_feed import TimedFeed
 
 
 class Growing(keras.utils.PyDataset):
@@ -28,11 +31,39 @@ def test_fit_takes_lengths_that_vary():
     model.compile(
         "sgd", keras.losses.SparseCategoricalCrossentropy(from_logits=True)
     )
-    found = for_backend(Growing())
+    dataset = Growing()
+    found = for_backend(dataset)
     history = model.fit(found, shuffle=False, verbose=0)
     assert np.isfinite(history.history["loss"]).all()
     is_tensorflow = keras.backend.backend() == "tensorflow"
-    assert isinstance(found, Growing) != is_tensorflow
+    assert isinstance(found, TimedFeed) != is_tensorflow
+    assert (dataset.fed.unit, dataset.fed.amount) == ("tokens", 2 * (2 + 3))
+    assert 0 < dataset.fed.waited_seconds < 5
+
+
+@pytest.mark.backend
+def test_waiting_is_what_a_step_waits_not_what_is_done_meanwhile():
+    """A tenth of a second a batch, made by one thread or by three."""
+
+    class Slow(Growing):
+        def __len__(self):
+            return 9
+
+        def __getitem__(self, index):
+            time.sleep(0.1)
+            return np.ones((2, 1), "float32"), np.ones((2, 1), "float32")
+
+    model = keras.Sequential([keras.Input((1,)), keras.layers.Dense(1)])
+    model.compile("sgd", "mse")
+    model.fit(np.ones((2, 1)), np.ones((2, 1)), verbose=0)
+    waited = []
+    for workers in (1, 3):
+        dataset = Slow(workers=workers)
+        model.fit(for_backend(dataset), shuffle=False, verbose=0)
+        waited.append(dataset.fed.waited_seconds)
+        assert (dataset.fed.unit, dataset.fed.amount) == ("rows", 18)
+    assert waited[0] > 0.7  # on TensorFlow two are made before the first step
+    assert waited[1] < 0.75 * waited[0]
 
 
 def test_tf_data_gives_the_same_batches():

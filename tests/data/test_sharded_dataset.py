@@ -126,6 +126,10 @@ def test_shares_of_processes_are_apart_and_whole(corpora, count):
         shares.append(epoch_of(dataset, 1))
         assert len(shares[-1]) == len(whole)  # as many steps everywhere
     for number, batch in enumerate(whole):
+        chosen = Numbers(corpora, window_examples=30)
+        chosen.set_epoch(1)
+        assert chosen.count_rows(number) == len(batch)
+        assert chosen.rows_of(number, [0, 0]).tolist() == batch[:1] * 2
         parts = [share[number] for share in shares]
         assert sorted(sum(parts, [])) == sorted(batch)
         assert parts[0] == batch[::count]

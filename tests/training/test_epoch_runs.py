@@ -11,6 +11,7 @@ from keras_selfattn.training.epoch_runs import (
     epoch_file,
     fit_epoch,
     keep_arguments,
+    speed,
 )
 from tests.sums_to_learn import Sums, model
 
@@ -76,3 +77,18 @@ def test_changed_arguments_are_said_where_a_run_goes_on(tmp_path):
 def test_the_names_of_files(tmp_path):
     assert epoch_file(tmp_path, 7) == tmp_path / "epoch_007.safetensors"
     assert checkpoint_file(str(tmp_path)) == tmp_path / "checkpoint.npz"
+
+
+def test_speed_and_waiting_stand_in_the_row_where_they_are_known(tmp_path):
+    class Fed:
+        unit, amount, waited_seconds = "tokens", 600.0, 1.0
+
+    assert speed(Fed(), 4.0) == {"tokens_per_second": 150.0, "waited": 0.25}
+    assert speed(None, 4.0) == {}
+    dataset = numbers()
+    assert set(fit_epoch(model(), dataset, tmp_path, 0)) == {
+        "epoch", "loss", "seconds",
+    }  # fmt: skip
+    dataset.fed = Fed()
+    row = fit_epoch(model(), dataset, tmp_path, 1)
+    assert row["tokens_per_second"] > 0 and 0 < row["waited"] <= 1
