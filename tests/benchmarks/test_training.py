@@ -24,10 +24,8 @@ def run(bench, *options):
 
 def test_a_ratio_is_the_median_within_turns(bench):
     # The machine slowed down for both in the second turn.
-    facts = {
-        name: {"parameters": 10, "tokens": 100}
-        for name in ("ours", "keras_hub")
-    }
+    size = {"parameters": 10, "tokens": 100}
+    facts = {"ours": size, "keras_hub": size}
     found = bench.compare(
         {"ours": [1.0, 10.0, 2.0], "keras_hub": [2.0, 20.0, 8.0]}, facts
     )
