@@ -7,6 +7,7 @@ stand `steps.csv`, `epochs.csv` and `epochs.jsonl`, whole after each epoch.
 import csv
 import io
 import json
+import time
 from pathlib import Path
 
 import keras
@@ -74,7 +75,9 @@ class RunLogs:
         if self._tensorboard is not None:
             row = history[-1]
             with summary_writer()(
-                str(self._tensorboard / "epochs"), purge_step=row["epoch"]
+                str(self._tensorboard / "epochs"),
+                purge_step=row["epoch"],
+                filename_suffix=f".{time.time_ns()}",
             ) as writer:
                 for name, value in row.items():
                     if name != "epoch" and isinstance(value, int | float):
@@ -101,7 +104,10 @@ class TensorBoardSteps(keras.callbacks.Callback):
 
     def on_train_begin(self, logs=None):
         self._writer = summary_writer()(
-            str(self.folder / "steps"), purge_step=self.first_step
+            str(self.folder / "steps"),
+            purge_step=self.first_step,
+            # Files are named by the second, and an epoch may be shorter.
+            filename_suffix=f".{time.time_ns()}",
         )
 
     def on_train_batch_begin(self, batch, logs=None):

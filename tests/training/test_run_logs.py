@@ -17,9 +17,8 @@ def scalars(folder):
     """Scalars of all event files in order: tag to list of (step, value)."""
     proto = pytest.importorskip("tensorboardX.proto.event_pb2")
     found = {}
-    for path in sorted(
-        folder.glob("events.*"), key=lambda p: p.stat().st_mtime
-    ):
+    paths = folder.glob("events.*")
+    for path in sorted(paths, key=lambda p: p.stat().st_mtime_ns):
         data, place = path.read_bytes(), 0
         while place < len(data):
             (size,) = struct.unpack_from("<Q", data, place)
@@ -59,9 +58,7 @@ def test_tensorboard_has_each_step_once_after_a_resume(tmp_path):
     pytest.importorskip("tensorboardX")
     said, trained = [], model()
     logs = RunLogs(tmp_path, tensorboard=True, say=said.append)
-    assert said == [
-        f"To look at it: tensorboard --logdir {tmp_path}/tensorboard"
-    ]
+    assert said[0].endswith(f"tensorboard --logdir {tmp_path}/tensorboard")
 
     def fit(epoch, first_batch=0):
         return fit_epoch(
