@@ -70,13 +70,16 @@ def placed(query, key, w, positions, settings, dim, offset=0):
     head_dim, wavelength = query.shape[-1], settings.get("max_wavelength", 1e4)
     if positions == "rotary":
         size = int(head_dim * settings.get("fraction", 1.0))
+        pairs = settings.get("pairs", "halves")
         query, key = query.copy(), key.copy()
         for i in range(shape[2]):
             query[:, :, i, :size] = turned(
-                query[:, :, i, :size], i + offset, wavelength
+                query[:, :, i, :size], i + offset, wavelength, pairs
             )
         for j in range(shape[3]):
-            key[:, :, j, :size] = turned(key[:, :, j, :size], j, wavelength)
+            key[:, :, j, :size] = turned(
+                key[:, :, j, :size], j, wavelength, pairs
+            )
         return query, key, bias
     for n, i, j in np.ndindex(*shape[1:]):
         distance = i + offset - j
@@ -101,8 +104,8 @@ def placed(query, key, w, positions, settings, dim, offset=0):
     return query, key, bias
 
 
-def turned(x, position, wavelength):
-    return np.apply_along_axis(rotate, -1, x, position, wavelength)
+def turned(x, position, wavelength, pairs="halves"):
+    return np.apply_along_axis(rotate, -1, x, position, wavelength, pairs)
 
 
 def heads(x, num_heads):

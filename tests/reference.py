@@ -81,9 +81,13 @@ def sinusoid(position, dim, max_wavelength=10000.0):
     )
 
 
-def rotate(x, position, max_wavelength=10000.0):
+def rotate(x, position, max_wavelength=10000.0, pairs="halves"):
     """One head's vector, turned as half as many complex numbers."""
     half = x.shape[-1] // 2
+    if pairs == "neighbours":
+        halves = np.concatenate([x[::2], x[1::2]])
+        turned = rotate(halves, position, max_wavelength)
+        return turned.reshape(2, half).T.ravel()
     turned = (x[:half] + 1j * x[half:]) * np.array(
         [
             np.exp(1j * position * max_wavelength ** (-i / half))

@@ -39,6 +39,7 @@ from keras_selfattn.layers.self_attention import MultiHeadSelfAttention
 from keras_selfattn.layers.spec_augment import SpecAugment
 from keras_selfattn.layers.spectral import Framing, LogMelSpectrogram
 from keras_selfattn.layers.t5_buckets import T5PositionBias
+from keras_selfattn.layers.waveform_stem import WaveformStem
 from keras_selfattn.layers.word_dropout import WordDropout
 
 __all__ = [
@@ -72,6 +73,7 @@ __all__ = [
     "T5PositionBias",
     "T5RelativeBuckets",
     "TransformerXLPositions",
+    "WaveformStem",
     "WordDropout",
     "ZeroCrossingRate",
     "empty_cache",

@@ -43,16 +43,19 @@ def _from_config(cls, config):
 class RotaryPositions:
     """Turns pairs of features by an angle that grows with the position.
 
-    Reference: Su et al. 2021 (arXiv:2104.09864), section 3.2.2; pairs by
-    halves, and the first `fraction` of the features only, as GPT-NeoX has.
+    Reference: Su et al. 2021 (arXiv:2104.09864), section 3.2.2; the first
+    `fraction` of the features only, as GPT-NeoX has.
 
     Args:
         max_wavelength: float > 0, longest wavelength over 2 pi.
         fraction: float in (0, 1], share of each head's features that turn.
+        pairs: "halves" (GPT-NeoX, Llama) or "neighbours" (the paper, GPT-J);
+            see `positions.apply_rotary`.
     """
 
     max_wavelength: float = 10000.0
     fraction: float = 1.0
+    pairs: str = "halves"
 
     get_config = asdict
     from_config = classmethod(_from_config)
@@ -62,6 +65,11 @@ class RotaryPositions:
             raise ValueError(
                 "Expected max_wavelength > 0 and a fraction in (0, 1], "
                 f"received {self.max_wavelength} and {self.fraction}."
+            )
+        if self.pairs not in ("halves", "neighbours"):
+            raise ValueError(
+                f"pairs={self.pairs!r} is unknown; use 'halves' or "
+                "'neighbours'."
             )
 
     def _num_turned(self, head_dim):
@@ -83,7 +91,9 @@ class RotaryPositions:
         turned = self._num_turned(head_dim)
         positions = ops.arange(ops.shape(x)[2], dtype="int32")
         positions = positions + ops.cast(offset, "int32")
-        rotated = apply_rotary(x[..., :turned], positions, self.max_wavelength)
+        rotated = apply_rotary(
+            x[..., :turned], positions, self.max_wavelength, self.pairs
+        )
         if turned == head_dim:
             return rotated
         return ops.concatenate([rotated, x[..., turned:]], axis=-1)

@@ -177,19 +177,23 @@ def added_positions(positions, max_sequence_length=None, dtype=None):
     return LearnedPositions(max_sequence_length, name="positions", dtype=dtype)
 
 
-def apply_rotary(inputs, positions=None, max_wavelength=10000.0):
+def apply_rotary(
+    inputs, positions=None, max_wavelength=10000.0, pairs="halves"
+):
     """Turns each pair of features by its position's angle.
 
-    Feature `i` pairs with feature `i + H/2`; the dot product of a turned
-    query and a turned key then depends on their distance only.
+    The dot product of a turned query and a turned key then depends on their
+    distance only. Feature `i` pairs with feature `i + H/2` ("halves"), or
+    `2 i` with `2 i + 1` ("neighbours").
 
-    Reference: Su et al. 2021 (arXiv:2104.09864), section 3.2.2; pairs by
-    halves, as GPT-NeoX has them, not by neighbours.
+    Reference: Su et al. 2021 (arXiv:2104.09864), section 3.2.2, which pairs
+    neighbours; halves as GPT-NeoX has them.
 
     Args:
         inputs: float `(B, N, T, H)`, H even.
         positions: int or float `(T,)`; default 0..T-1.
         max_wavelength: float, longest wavelength over 2 pi.
+        pairs: "halves" or "neighbours", see above.
 
     Returns:
         float `(B, N, T, H)`, same dtype.
@@ -203,10 +207,16 @@ def apply_rotary(inputs, positions=None, max_wavelength=10000.0):
         positions = ops.arange(ops.shape(inputs)[2])
     half = dim // 2
     rates = max_wavelength ** -(np.arange(half) / half)
+    if pairs == "neighbours":
+        rates = np.repeat(rates, 2)
     rates = ops.convert_to_tensor(rates, "float32")
     angles = ops.expand_dims(ops.cast(positions, "float32"), -1) * rates
-    cos = ops.cast(ops.cos(angles), inputs.dtype)  # (T, H/2)
+    cos = ops.cast(ops.cos(angles), inputs.dtype)  # (T, H/2), or (T, H)
     sin = ops.cast(ops.sin(angles), inputs.dtype)
+    if pairs == "neighbours":
+        swapped = ops.take(inputs, np.arange(dim) ^ 1, axis=-1)
+        signs = np.tile(np.array([-1.0, 1.0], "float32"), half)
+        return inputs * cos + swapped * (sin * ops.cast(signs, sin.dtype))
     first, second = inputs[..., :half], inputs[..., half:]
     return ops.concatenate(
         [first * cos - second * sin, second * cos + first * sin], axis=-1

@@ -72,6 +72,12 @@ def counted(length):
     return {**alone(length), "count": np.array([length - 2], "int32")}
 
 
+def counted_samples(length):
+    """Two hundred samples a place, the last of them padding."""
+    samples = sequences(1, 200 * length, 1)[..., 0]
+    return {"x": samples, "count": np.array([198 * length], "int32")}
+
+
 def document(length):
     rng = np.random.default_rng(0)
     words = rng.normal(size=(1, length, length + 2, DIM)).astype("float32")
@@ -151,6 +157,16 @@ CASES = {
         )
         for positions in ("rotary", "relative", "alibi", "t5")
     },
+    "full_rotary_neighbours": Case(
+        layers.MultiHeadSelfAttention,
+        {
+            **FULL,
+            "positions": layers.RotaryPositions(
+                fraction=0.5, pairs="neighbours"
+            ),
+        },
+        call=call_causal,
+    ),
     "full_grouped_capped": Case(
         layers.MultiHeadSelfAttention,
         {"num_heads": 4, "num_key_value_heads": 2, "soft_cap": 5.0},
@@ -275,6 +291,13 @@ CASES = {
         call_plain,
     ),
     "t5_bias": Case(layers.T5PositionBias, FULL, alone, call_plain),
+    "waveform_stem": Case(
+        layers.WaveformStem,
+        {"hidden_dim": DIM},
+        counted_samples,
+        lambda layer, x, count: layer(x, count),
+        ((None, None),),
+    ),
 }
 
 

@@ -23,6 +23,7 @@ PARTS = {
     "relative": TransformerXLPositions(50.0),
     "alibi": AlibiPositions(),
     "t5": T5RelativeBuckets(8, 6, True),
+    "rotary neighbours": RotaryPositions(50.0, pairs="neighbours"),
 }
 each_part = pytest.mark.parametrize("name", PARTS)
 
@@ -76,7 +77,7 @@ def test_scores_equal_the_reference(name, lengths, offset):
         query.astype("float64"),
         key.astype("float64"),
         weights_of(layer),
-        name,
+        name.partition(" ")[0],
         part.get_config(),
         D,
         offset,
@@ -127,6 +128,7 @@ def test_alibi_rates_follow_the_papers_rule(num_heads):
         (lambda: RotaryPositions(fraction=0.0), "fraction"),
         (lambda: RotaryPositions(fraction=1.5), "1.5"),
         (lambda: RotaryPositions(max_wavelength=-1.0), "-1.0"),
+        (lambda: RotaryPositions(pairs="thirds"), "pairs='thirds'"),
         (lambda: RotaryPositions().check(5), "even head_dim.*5"),
         (lambda: RotaryPositions(fraction=0.5).check(6), "fraction=0.5 is 3"),
         (lambda: RotaryPositions(fraction=0.1).check(4), "is 0"),
@@ -142,9 +144,10 @@ def test_impossible_positions_are_refused(make, said):
 
 @each_part
 def test_names_objects_and_configs_give_the_same_part(name):
-    assert type(positions_part(name)) is type(PARTS[name])
+    kind = name.partition(" ")[0]
+    assert type(positions_part(kind)) is type(PARTS[name])
     assert positions_part(PARTS[name]) is PARTS[name]
-    assert positions_config(name) == name
+    assert positions_config(kind) == kind
     config = positions_config(PARTS[name])
     twin = positions_part(config)
     assert type(twin) is type(PARTS[name])

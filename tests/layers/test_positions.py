@@ -133,17 +133,22 @@ def test_sinusoids_of_another_wavelength_differ():
     assert np.abs(one - other).max() > 0.1
 
 
+@pytest.mark.parametrize("pairs", ["halves", "neighbours"])
 @pytest.mark.parametrize("wavelength", [10000.0, 50.0])
-def test_rotary_turns_pairs_as_complex_numbers(wavelength):
+def test_rotary_turns_pairs_as_complex_numbers(wavelength, pairs):
     inputs = np.random.default_rng(0).normal(size=(2, 3, 5, 8))
     found = to_numpy(
         apply_rotary(
-            keras.ops.array(inputs, "float32"), max_wavelength=wavelength
+            keras.ops.array(inputs, "float32"),
+            max_wavelength=wavelength,
+            pairs=pairs,
         )
     )
     for b, n, t in np.ndindex(2, 3, 5):
         np.testing.assert_allclose(
-            found[b, n, t], rotate(inputs[b, n, t], t, wavelength), atol=1e-6
+            found[b, n, t],
+            rotate(inputs[b, n, t], t, wavelength, pairs),
+            atol=1e-6,
         )
 
 
