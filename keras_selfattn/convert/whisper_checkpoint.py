@@ -141,7 +141,7 @@ def whisper_files(task):
     front_end = {
         "feature_extractor_type": "WhisperFeatureExtractor",
         "feature_size": whisper.num_mel_bins,
-        "chunk_length": task.num_samples / task.sampling_rate_hz,
+        "chunk_length": task.max_samples / task.sampling_rate_hz,
         **FRONT_END,
     }
     if front_end["chunk_length"].is_integer():

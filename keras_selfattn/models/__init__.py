@@ -4,6 +4,7 @@ from keras_selfattn.models.attention_decoder import AttentionDecoder
 from keras_selfattn.models.bert import BertEncoder
 from keras_selfattn.models.causal_transformer import CausalTransformer
 from keras_selfattn.models.conformer import ConformerEncoder
+from keras_selfattn.models.moonshine import Moonshine
 from keras_selfattn.models.t5 import T5
 from keras_selfattn.models.text_cnn import TextCNN
 from keras_selfattn.models.text_encoder import TextEncoder
@@ -16,6 +17,7 @@ __all__ = [
     "BertEncoder",
     "CausalTransformer",
     "ConformerEncoder",
+    "Moonshine",
     "T5",
     "TextCNN",
     "TextEncoder",

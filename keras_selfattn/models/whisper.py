@@ -227,7 +227,16 @@ class Whisper(keras.Model):
         )
         return self._embedding(self._norms[1](x), reverse=True), updated
 
-    def continue_rows(self, token_ids, rows, position, seen, caches, context):
+    def continue_rows(
+        self,
+        token_ids,
+        rows,
+        position,
+        seen,
+        caches,
+        context,
+        source_bias=None,
+    ):
         """`decode_step` for several texts of each sound; see `row_attention`.
 
         Args:
@@ -237,6 +246,8 @@ class Whisper(keras.Model):
             seen: float `(B, 1, K, L K)`; see `row_attention.attend_own`.
             caches: list of dicts of float `(B, N, L K, H)`.
             context: list as `context_caches` gives.
+            source_bias: float `(B, 1, 1, S)`, added to the scores of frames,
+                or None.
 
         Returns:
             logits, float `(B K, V)`, and the updated caches.
@@ -247,7 +258,14 @@ class Whisper(keras.Model):
         x = self._embedding(token_ids)  # (R, D)
         x = x + ops.cast(ops.slice(table, start, (1, self.hidden_dim)), x.dtype)
         x, updated = continue_rows_of_stack(
-            self._stacks[1], x, rows, caches, context, position, seen
+            self._stacks[1],
+            x,
+            rows,
+            caches,
+            context,
+            position,
+            seen,
+            source_bias,
         )
         return self._embedding(self._norms[1](x), reverse=True), updated
 

@@ -1,8 +1,10 @@
 import numpy as np
 import pytest
+from keras import ops
 
 from keras_selfattn.decoding.search_in_graph import HIDDEN
-from keras_selfattn.tasks.whisper_graph import (
+from keras_selfattn.tasks.dictation_graph import (
+    Heard,
     WritingRules,
     beam_ids,
     bias_table,
@@ -14,6 +16,16 @@ from tests.whisper_examples import SIZE, whisper
 
 RULES = WritingRules((14, 19), 13, (3, 14, 15, 16, 17, 18, 19), (8, 13), 7)
 FEATURES = np.random.default_rng(2).normal(size=(3, 10, 8)).astype("float32")
+
+
+def heard(model, features=FEATURES, rules=RULES):
+    """As WhisperRecognizer makes it, without masks."""
+    blank = np.zeros((len(features), rules.num_places), "int32")
+    return Heard(
+        model.context_caches(model.encode(features)),
+        ops.convert_to_tensor(blank),
+        ops.convert_to_tensor(blank[:, 0] + rules.num_places),
+    )
 
 
 def test_the_table_of_biases_as_a_literal_matrix():
@@ -77,7 +89,8 @@ def all_texts(model, features, rules):
 def test_a_wide_beam_finds_the_best_text_of_all():
     model = whisper(3)
     rules = WritingRules(RULES.prompt, 13, RULES.banned_ids, (8, 13), 3)
-    ids, scores = beam_ids(model, FEATURES[:1], rules, 60, 0.0)
+    found = heard(model, FEATURES[:1], rules)
+    ids, scores = beam_ids(model, found, rules, 60, 0.0)
     text, total = all_texts(model, FEATURES[:1], rules)
     found = [int(i) for i in to_numpy(ids)[0] if i != 13]
     assert 0 < len(text) and found == text
@@ -87,11 +100,11 @@ def test_a_wide_beam_finds_the_best_text_of_all():
 @pytest.mark.backend
 def test_a_beam_of_one_is_greedy_and_rows_do_not_mix():
     model = whisper()
-    whole = to_numpy(greedy_ids(model, FEATURES, RULES))
+    whole = to_numpy(greedy_ids(model, heard(model), RULES))
     assert whole.shape == (3, 7) and whole.max() < SIZE
     assert (whole != whole[0]).any()
-    ids, _ = beam_ids(model, FEATURES, RULES, 1, 1.0)
+    ids, _ = beam_ids(model, heard(model), RULES, 1, 1.0)
     np.testing.assert_array_equal(to_numpy(ids), whole)
     for row, features in zip(whole, FEATURES, strict=True):
-        alone = greedy_ids(model, features[None], RULES)
+        alone = greedy_ids(model, heard(model, features[None]), RULES)
         np.testing.assert_array_equal(to_numpy(alone)[0], row)

@@ -1,16 +1,16 @@
-"""How Whisper writes, in `keras.ops`: the searches of tasks and exported files.
+"""How recognisers write what they hear, in `keras.ops`: graphs and searches.
 
 The searches of `decoding.search_in_graph` begin with one token and pad with
-0. Here a text begins with several tokens that are given, and 0 is a token of
-text. So the first steps are forced by a bias, and the search sees one token
+0. Here a text may begin with several tokens that are given, and 0 is a token
+of text. So the first steps are forced by a bias, and the search sees one token
 more: 0 is never written, and `V`, which stands for 0, is.
 
-Shapes: `B` recordings, `L` samples, `F` feature frames, `M` mel bins, `P`
-tokens of the prompt, `K` beam, `V` vocabulary, `W >= V + 1` tokens that the
-search sees.
+Shapes: `B` recordings, `L` samples, `S` encoder frames, `P` tokens of the
+prompt, `Q` places for tokens, `K` beam, `V` vocabulary, `W >= V + 1` tokens
+that the search sees.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import keras
 import numpy as np
@@ -49,6 +49,32 @@ class WritingRules:
         return len(self.prompt) - 1 + self.max_new_tokens
 
 
+@dataclass(frozen=True)
+class Heard:
+    """Recordings as a search goes on from them; made of tensors.
+
+    Args:
+        context: list of the decoder blocks' caches of what was heard.
+        blank: int32 zeros `(B, Q)`, a place for each token, those of the
+            prompt but its first, too.
+        limits: int32 `(B,)`, most tokens of each row, at most `Q`.
+        mask: bool `(B, S)`, the frames that are real; None for all.
+    """
+
+    context: list
+    blank: object
+    limits: object
+    mask: object = field(default=None)
+
+    @property
+    def source_bias(self):
+        """Float `(B, 1, 1, S)`, added to the scores of frames; or None."""
+        if self.mask is None:
+            return None
+        bias = ops.where(self.mask, 0.0, HIDDEN)
+        return ops.expand_dims(ops.expand_dims(bias, 1), 1)
+
+
 def fit_length(samples, length):
     """Samples `(B, L)` with zeros behind them, or cut: `(B, length)`."""
     # Padded and cut, then told: an interpreter must know the length.
@@ -75,35 +101,35 @@ def bias_table(rules, vocabulary_size):
     return table
 
 
-def greedy_ids(whisper, features, rules):
+def greedy_ids(model, heard, rules):
     """The best token at each step, as a loop inside the graph.
 
     Args:
-        whisper: Whisper.
-        features: float `(B, F, M)`.
+        model: Whisper or Moonshine.
+        heard: Heard.
         rules: WritingRules.
 
     Returns:
-        int32 `(B, rules.max_new_tokens)`: the text, then `rules.end_id`.
+        int32 `(B, Q - P + 1)`: the text, then `rules.end_id`.
     """
-    step, state, blank, limits = _ready(whisper, features, rules, 1)
+    step, state = _ready(model, heard, rules, 1)
     ids = greedy_in_graph(
         step,
         state,
-        blank,
-        limits,
-        _search_width(whisper.vocabulary_size),
+        heard.blank,
+        heard.limits,
+        _search_width(model.vocabulary_size),
         rules.prompt[0],
         rules.end_id,
     )
-    return _texts(ids, rules, whisper.vocabulary_size)
+    return _texts(ids, rules, model.vocabulary_size)
 
 
-def beam_ids(whisper, features, rules, beam, alpha):
+def beam_ids(model, heard, rules, beam, alpha):
     """The best text that a beam finds, likewise.
 
     Args:
-        whisper, features, rules: see `greedy_ids`.
+        model, heard, rules: see `greedy_ids`.
         beam: int >= 1; 1 is greedy.
         alpha: float scalar or `(B,)`, length penalty; see `beam_search`. The
             forced tokens count.
@@ -111,19 +137,19 @@ def beam_ids(whisper, features, rules, beam, alpha):
     Returns:
         as `greedy_ids`, and float32 `(B,)`, the scores.
     """
-    step, state, blank, limits = _ready(whisper, features, rules, beam)
+    step, state = _ready(model, heard, rules, beam)
     ids, scores = beam_in_graph(
         step,
         state,
-        blank,
-        limits,
+        heard.blank,
+        heard.limits,
         beam,
-        _search_width(whisper.vocabulary_size),
+        _search_width(model.vocabulary_size),
         rules.prompt[0],
         rules.end_id,
         alpha,
     )
-    return _texts(ids, rules, whisper.vocabulary_size), scores
+    return _texts(ids, rules, model.vocabulary_size), scores
 
 
 def _search_width(vocabulary_size):
@@ -138,27 +164,20 @@ def _texts(ids, rules, vocabulary_size):
     return ops.cast(ops.where(ended, rules.end_id, ids), "int32")
 
 
-def _ready(whisper, features, rules, beam):
-    """Features as a step for `decoding.search_in_graph`, before its first.
-
-    Returns:
-        step, state, blank, limits: as the search takes them.
-    """
-    context = whisper.context_caches(whisper.encode(features))
-    batch, size = ops.shape(features)[0], whisper.vocabulary_size
-    places = rules.num_places
-    blank = ops.zeros((batch, places), dtype="int32")
-    limits = ops.zeros((batch,), dtype="int32") + places
+def _ready(model, heard, rules, beam):
+    """A step for `decoding.search_in_graph`, and its state before the first."""
+    size = model.vocabulary_size
     table = bias_table(rules, size)
     last_row, width = len(table) - 1, table.shape[1]
     table = ops.convert_to_tensor(table)
     zero = ops.zeros((), dtype="int32")
+    source_bias = heard.source_bias
 
     def step(token_ids, position, seen, caches):
         # Beyond: rows of a beam that nothing goes on from hold anything.
         token_ids = ops.where(token_ids >= size, 0, token_ids)
-        logits, caches = whisper.continue_rows(
-            token_ids, beam, position, seen, caches, context
+        logits, caches = model.continue_rows(
+            token_ids, beam, position, seen, caches, heard.context, source_bias
         )
         more = [logits]
         for start in range(0, width - size, size):
@@ -168,52 +187,71 @@ def _ready(whisper, features, rules, beam):
         logits = ops.cast(ops.concatenate(more, axis=1), "float32") + bias
         return logits, caches
 
-    return step, whisper.self_caches(batch, places * beam), blank, limits
+    return step, _empty_caches(model, heard.blank, beam)
 
 
-class WhisperSearch(keras.Model):
+def _empty_caches(model, blank, beam):
+    """Caches for `K` rows of each source, as long as `blank` `(B, Q)`.
+
+    Tiled from it, not zeros of a computed shape: so an interpreter knows all
+    shapes before it runs.
+    """
+    caches = []
+    for cache in model.self_caches(1, 1):
+        _, heads, _, head_dim = cache["key"].shape
+        zeros = ops.cast(ops.tile(blank, (1, beam)), cache["key"].dtype)
+        zeros = ops.expand_dims(ops.expand_dims(zeros, 1), -1)
+        zeros = ops.tile(zeros, (1, heads, 1, head_dim))  # (B, N, Q K, H)
+        caches.append({"key": zeros, "value": zeros})
+    return caches
+
+
+class DictationSearch(keras.Model):
     """Samples to texts, many recordings at once; compiled by `predict`.
 
     One call of the backend hears and writes: nothing comes back to Python
     between two tokens.
 
     Args:
-        frontend: LogMelSpectrogram.
-        whisper: Whisper, built.
+        parts: layers and models that `hear` uses, beside `model`.
+        hear: function of a dict of inputs, tensors, and `rules` to Heard.
+        model: Whisper or Moonshine, built.
         rules: WritingRules.
         beam: int >= 1.
     """
 
-    def __init__(self, frontend, whisper, rules, beam):
+    def __init__(self, parts, hear, model, rules, beam):
         super().__init__(name=f"search_{beam}")
-        self.frontend = frontend
-        self.whisper = whisper
+        self.parts = list(parts)
+        self.hear = hear
+        self.model = model
         self.rules = rules
         self.beam = beam
         self.built = True
 
     def call(self, inputs):
-        features, _ = self.frontend(inputs["samples"])
         token_ids, scores = beam_ids(
-            self.whisper, features, self.rules, self.beam, inputs["alpha"]
+            self.model,
+            self.hear(inputs, self.rules),
+            self.rules,
+            self.beam,
+            inputs["alpha"],
         )
         return {"token_ids": token_ids, "scores": scores}
 
-    def write(self, samples, alpha):
+    def write(self, inputs, alpha):
         """The text of each recording.
 
         Args:
-            samples: float32 `(B, L)`, as long as Whisper hears at once.
+            inputs: dict of arrays, what `hear` takes, a row a recording.
             alpha: float >= 0, length penalty.
 
         Returns:
             list of (int32 array of token ids without the end, score).
         """
-        inputs = {
-            "samples": samples,
-            "alpha": np.full(len(samples), alpha, "float32"),
-        }
-        found = self.predict_on_batch(inputs)
+        rows = len(next(iter(inputs.values())))
+        alphas = np.full(rows, alpha, "float32")
+        found = self.predict_on_batch({**inputs, "alpha": alphas})
         return [
             (row[row != self.rules.end_id], float(score))
             for row, score in zip(
