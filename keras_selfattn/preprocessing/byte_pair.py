@@ -37,18 +37,11 @@ class BytePairSplitter:
     """
 
     def __init__(self, merges, prefix_space=False):
-        pairs = [
-            tuple(merge.split(" ") if isinstance(merge, str) else merge)
-            for merge in merges
-        ]
-        if wrong := [pair for pair in pairs if len(pair) != 2]:
-            raise ValueError(
-                f"The merge {' '.join(wrong[0])!r} is not of two pieces; "
-                'expected "a b", a line of merges.txt.'
-            )
-        self._ranks = {pair: i for i, pair in enumerate(pairs)}
+        ranks = read_merges(merges)
         self.prefix_space = prefix_space
-        self._pieces = functools.lru_cache(_WORDS_KEPT)(self._join_pairs)
+        self._pieces = functools.lru_cache(_WORDS_KEPT)(
+            lambda word: join_pairs(word, ranks)
+        )
 
     def __call__(self, text):
         if self.prefix_space and text and text[0] != " ":
@@ -62,26 +55,6 @@ class BytePairSplitter:
             )
         ]
 
-    def _join_pairs(self, word):
-        pieces, ranks = list(word), self._ranks
-        none = len(ranks)
-        while len(pieces) > 1:
-            best = min(
-                zip(pieces, pieces[1:]), key=lambda pair: ranks.get(pair, none)
-            )
-            if best not in ranks:
-                break
-            joined, i = [], 0
-            while i < len(pieces):
-                if tuple(pieces[i : i + 2]) == best:
-                    joined.append(pieces[i] + pieces[i + 1])
-                    i += 2
-                else:
-                    joined.append(pieces[i])
-                    i += 1
-            pieces = joined
-        return tuple(pieces)
-
     @staticmethod
     def join(pieces):
         """The text of pieces; bytes that are no UTF-8 become U+FFFD."""
@@ -93,6 +66,50 @@ class BytePairSplitter:
             else:
                 data += letter.encode()
         return data.decode("utf-8", "replace")
+
+
+def read_merges(merges):
+    """The rank of each pair that joins, a dict, from lines or pairs.
+
+    Raises:
+        ValueError: a merge is not of two pieces.
+    """
+    pairs = [
+        tuple(merge.split(" ") if isinstance(merge, str) else merge)
+        for merge in merges
+    ]
+    if wrong := [pair for pair in pairs if len(pair) != 2]:
+        raise ValueError(
+            f"The merge {' '.join(wrong[0])!r} is not of two pieces; "
+            'expected "a b", a line of merges.txt.'
+        )
+    return {pair: i for i, pair in enumerate(pairs)}
+
+
+def join_pairs(letters, ranks):
+    """The pieces of a word, a tuple: the pair of lowest rank joins first.
+
+    Args:
+        letters: sequence of str, what the word begins as.
+        ranks: dict, as `read_merges` gives.
+    """
+    pieces, none = list(letters), len(ranks)
+    while len(pieces) > 1:
+        best = min(
+            zip(pieces, pieces[1:]), key=lambda pair: ranks.get(pair, none)
+        )
+        if best not in ranks:
+            break
+        joined, i = [], 0
+        while i < len(pieces):
+            if tuple(pieces[i : i + 2]) == best:
+                joined.append(pieces[i] + pieces[i + 1])
+                i += 2
+            else:
+                joined.append(pieces[i])
+                i += 1
+        pieces = joined
+    return tuple(pieces)
 
 
 @functools.cache

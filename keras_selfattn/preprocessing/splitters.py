@@ -8,6 +8,7 @@ import base64
 import re
 
 from keras_selfattn.preprocessing.bert_words import bert_words
+from keras_selfattn.preprocessing.byte_fallback import ByteFallbackSplitter
 from keras_selfattn.preprocessing.byte_pair import BytePairSplitter
 from keras_selfattn.preprocessing.unigram import UnigramSplitter, is_supported
 
@@ -33,6 +34,7 @@ KINDS = (
     "wordpiece",
     "bert",
     "byte_pair",
+    "byte_fallback",
     "sentencepiece",
 )
 
@@ -70,6 +72,8 @@ def make_splitter(kind, **options):
             `bert_words`.
             "byte_pair": GPT-2's pieces of bytes, by `merges`, of the text as
             it came; see `BytePairSplitter`.
+            "byte_fallback": Llama's pieces of characters, by `merges`, and
+            bytes for those not in `pieces`; see `ByteFallbackSplitter`.
         **options: as above.
 
     Returns:
@@ -87,6 +91,7 @@ def make_splitter(kind, **options):
         "wordpiece": _wordpiece,
         "bert": _bert,
         "byte_pair": BytePairSplitter,
+        "byte_fallback": ByteFallbackSplitter,
         "sentencepiece": _sentencepiece,
     }
     if kind not in makers:

@@ -1,7 +1,7 @@
 """Texts to the ids of a pre-trained model's pieces, and back.
 
 For models whose vocabulary came with them: BERT's WordPiece, the byte pairs of
-GPT-2 and RoBERTa. One object, told by JSON-able values alone. Numpy only.
+GPT-2 and RoBERTa, Moonshine's pairs with bytes to fall back on. One object, told by JSON-able values alone. Numpy only.
 
 Shapes: `B` texts, `T` tokens, `V` vocabulary.
 """
@@ -11,10 +11,12 @@ from collections import Counter
 
 import numpy as np
 
+from keras_selfattn.preprocessing.byte_fallback import ByteFallbackSplitter
 from keras_selfattn.preprocessing.byte_pair import BytePairSplitter
+from keras_selfattn.preprocessing.sentencepiece_model import WORD_START
 from keras_selfattn.preprocessing.splitters import CONTINUED, make_splitter
 
-KINDS = ("bert", "byte_pair")
+KINDS = ("bert", "byte_pair", "byte_fallback")
 MARKS = ("padding", "unknown", "start", "end", "mask")
 
 
@@ -26,8 +28,8 @@ class SubwordTokenizer:
 
     Args:
         vocabulary: list of str, the token of each id.
-        split: kind of splitter, "bert" or "byte_pair", or a dict of its "kind"
-            and options; see `splitters.make_splitter`.
+        split: kind of splitter, "bert", "byte_pair" or "byte_fallback", or a
+            dict of its "kind" and options; see `splitters.make_splitter`.
         padding: str, the token that fills a batch.
         unknown: str, the token for what has no id; None: it is left out.
         start, end: str, the tokens before and after every text, or None.
@@ -97,6 +99,8 @@ class SubwordTokenizer:
         options = dict(self.split)
         if options["kind"] == "bert":
             options.update(pieces=self.vocabulary, unknown=unknown)
+        elif options["kind"] == "byte_fallback":
+            options["pieces"] = self.vocabulary
         self._splitter = make_splitter(**options)
         longest_first = sorted(marks, key=len, reverse=True)
         self._marks = re.compile(
@@ -155,6 +159,8 @@ class SubwordTokenizer:
         tokens = [self.vocabulary[int(i)] for i in ids if int(i) not in marks]
         if self.split["kind"] == "byte_pair":
             return BytePairSplitter.join(tokens)
+        if self.split["kind"] == "byte_fallback":
+            return ByteFallbackSplitter.join(tokens)
         words = []
         for token in tokens:
             if token.startswith(CONTINUED) and words:
@@ -185,7 +191,10 @@ class SubwordTokenizer:
         if self.split["kind"] == "bert":
             goes_on = [t.startswith(CONTINUED) for t in self.vocabulary]
         else:
-            blank = ("\u0120", "\u010a")  # a blank, a line's end
+            # A blank, a line's end; a blank.
+            blank = ("\u0120", "\u010a")
+            if self.split["kind"] == "byte_fallback":
+                blank = (WORD_START,)
             goes_on = [not t.startswith(blank) for t in self.vocabulary]
         goes_on = np.asarray(goes_on)
         goes_on[self.special_ids] = False
