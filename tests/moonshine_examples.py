@@ -7,8 +7,17 @@ import keras
 import numpy as np
 
 from keras_selfattn.models import Moonshine
+from keras_selfattn.preprocessing.subword_tokenizer import SubwordTokenizer
+from keras_selfattn.tasks import MoonshineRecognizer
 
-SIZE = 22
+BLANK = "\u2581"
+VOCABULARY = [
+    *("<unk>", "<s>", "</s>", BLANK, *"abcdefg", "."),
+    *("ab", f"{BLANK}a", f"{BLANK}c", "de", f"{BLANK}ab"),
+    *(f"<<ST_{i}>>" for i in range(5)),
+]
+MERGES = ["a b", f"{BLANK} a", f"{BLANK} c", "d e", f"{BLANK} ab"]
+SIZE = len(VOCABULARY)
 
 
 def moonshine(seed=0, **options):
@@ -38,3 +47,23 @@ def waves(lengths, seed=0):
         (random.normal(size=n) * np.linspace(0.05, 0.5, n)).astype("float32")
         for n in lengths
     ]
+
+
+def tokenizer():
+    """Marks, some letters, and pieces of them."""
+    return SubwordTokenizer(
+        VOCABULARY,
+        {"kind": "byte_fallback", "merges": MERGES},
+        padding="</s>",
+        unknown="<unk>",
+        start=None,
+        end=None,
+        mask=None,
+        max_tokens=20,
+    )
+
+
+def recognizer(seed=0, tokens_per_second=12.0, **options):
+    """A recogniser of such a Moonshine."""
+    model = moonshine(seed, **options)
+    return MoonshineRecognizer(tokenizer(), model, tokens_per_second)

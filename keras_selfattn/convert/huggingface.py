@@ -21,6 +21,7 @@ LOADERS = {
     "distilbert": "bert:load_bert",
     "gpt2": "gpt2:load_gpt2",
     "marian": "marian:load_marian",
+    "moonshine": "moonshine:load_moonshine",
     "roberta": "bert:load_bert",
     "whisper": "whisper_checkpoint:load_whisper",
     "t5": "t5:load_t5",
@@ -29,6 +30,7 @@ LOADERS = {
 SAVERS = {
     "CausalLM": "gpt2:gpt2_files",
     "MaskedLM": "bert:bert_files",
+    "MoonshineRecognizer": "moonshine:moonshine_files",
     "TextToText": "t5:t5_files",
     "Translator": "marian:marian_files",
     "WhisperRecognizer": "whisper_checkpoint:whisper_files",
@@ -46,7 +48,7 @@ def load_hf(source):
     Returns:
         The task of its architecture: MaskedLM for BERT and its kin, without a
         head where the checkpoint has none; CausalLM for GPT-2; Translator
-        for Marian, TextToText for T5.
+        for Marian, TextToText for T5, WhisperRecognizer, MoonshineRecognizer.
 
     Raises:
         ValueError: an architecture or option that we have not, tensors that

@@ -4,6 +4,11 @@ import json
 
 import numpy as np
 
+from keras_selfattn.convert.config_checks import (
+    check_architecture,
+    demand,
+    without_copy,
+)
 from keras_selfattn.convert.hf_tokenizer import read_json
 from keras_selfattn.convert.safetensors_files import read_tensors
 from keras_selfattn.convert.tensor_table import (
@@ -53,17 +58,19 @@ def load_whisper(folder, config):
     from keras_selfattn.models.whisper import Whisper
     from keras_selfattn.tasks.whisper_recognizer import WhisperRecognizer
 
-    _check(folder / "config.json", config)
+    path = folder / "config.json"
+    check_architecture(path, config, "whisper", (MODEL,))
+    demand(path, config, DEMANDED)
     generation, front_end = (
         read_json(folder / name) if (folder / name).is_file() else {}
         for name in ("generation_config.json", "preprocessor_config.json")
     )
-    _demand(folder / "preprocessor_config.json", front_end, FRONT_END)
+    demand(folder / "preprocessor_config.json", front_end, FRONT_END)
     sizes = {o: config.get(t, default) for o, t, default in SIZES}
     for ours, theirs, default in PAIRS:
         sizes[ours] = [config.get(f"{s}_{theirs}", default) for s in SIDES]
     tied = config.get("tie_word_embeddings", True)
-    tensors = _without_copy(folder, read_tensors(folder), tied)
+    tensors = without_copy(folder, read_tensors(folder), tied, *TIED)
     whisper = Whisper(**sizes, tie_embeddings=tied, name="whisper")
     tokenizer = read_whisper_tokenizer(
         folder, sizes["vocabulary_size"], sizes["max_sequence_length"]
@@ -200,36 +207,3 @@ def default_room(whisper):
 def _is_language(token):
     name = token[2:-2]
     return token == f"<|{name}|>" and name.islower() and 2 <= len(name) <= 3
-
-
-def _check(path, config):
-    for name in config.get("architectures") or ():
-        if name != MODEL:
-            raise ValueError(
-                f"{path} names the architecture {name}; of 'whisper' we read "
-                f"{MODEL}."
-            )
-    _demand(path, config, DEMANDED)
-
-
-def _demand(path, values, demanded):
-    for key, value in demanded.items():
-        if values.get(key, value) != value:
-            raise ValueError(
-                f"{path} has {key}={values[key]!r}; we have {value!r} only."
-            )
-
-
-def _without_copy(folder, tensors, tied):
-    """Leaves out the head where it is the embeddings once more."""
-    copy, source = TIED
-    if not tied or copy not in tensors:
-        return tensors
-    head = tensors.pop(copy)
-    if source in tensors and not np.array_equal(head, tensors[source]):
-        raise ValueError(
-            f"{folder}: {copy} is not {source}, though config.json says that "
-            "they are tied; write tie_word_embeddings: false there if they "
-            "are two."
-        )
-    return tensors

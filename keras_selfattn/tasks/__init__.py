@@ -3,6 +3,7 @@
 from keras_selfattn.tasks.causal_lm import CausalLM
 from keras_selfattn.tasks.hybrid_recognizer import HybridRecognizer
 from keras_selfattn.tasks.masked_lm import MaskedLM
+from keras_selfattn.tasks.moonshine_recognizer import MoonshineRecognizer
 from keras_selfattn.tasks.speech_recognizer import SpeechRecognizer
 from keras_selfattn.tasks.task import Task
 from keras_selfattn.tasks.text_classifier import TextClassifier
@@ -14,6 +15,7 @@ __all__ = [
     "CausalLM",
     "HybridRecognizer",
     "MaskedLM",
+    "MoonshineRecognizer",
     "SpeechRecognizer",
     "Task",
     "TextClassifier",
