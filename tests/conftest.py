@@ -184,3 +184,16 @@ def exported_whisper(tmp_path_factory):
     path = tmp_path_factory.mktemp("whisper") / "whisper.tflite"
     report = task.export(path, progress=lambda line: None)
     return task, path, report
+
+
+@pytest.fixture(scope="session")
+def exported_moonshine(tmp_path_factory):
+    """A small random Moonshine, its file and its report, made once."""
+    if importlib.util.find_spec("tensorflow") is None:
+        pytest.skip("the converter needs TensorFlow")
+    from tests.moonshine_examples import recognizer
+
+    task = recognizer(seed=2)
+    path = tmp_path_factory.mktemp("moonshine") / "moonshine.tflite"
+    report = task.export(path, progress=lambda line: None)
+    return task, path, report

@@ -54,6 +54,7 @@ NAMES = {
         "Classifier",
         "Generation",
         "ModelError",
+        "MoonshineTranscriber",
         "PresetError",
         "SpeechSearch",
         "StreamingTranscriber",
@@ -68,6 +69,7 @@ NAMES = {
     "keras_selfattn.tasks": {
         "CausalLM",
         "MaskedLM",
+        "MoonshineRecognizer",
         "HybridRecognizer",
         "SpeechRecognizer",
         "Task",
@@ -115,6 +117,13 @@ SIGNATURES = {
     "runtime.WhisperTranscriber": "(source, num_threads=1)",
     "runtime.WhisperTranscriber.transcribe": (
         "(self, x, progress=None, search=None)"
+    ),
+    "runtime.MoonshineTranscriber": "(source, num_threads=1)",
+    "tasks.MoonshineRecognizer": (
+        "(tokenizer, moonshine=None, tokens_per_second=6.5, **kwargs)"
+    ),
+    "tasks.MoonshineRecognizer.transcribe": (
+        "(self, x, beam=1, alpha=1.0, details=False, batch_size=4)"
     ),
     "tasks.WhisperRecognizer.transcribe": (
         "(self, x, beam=1, alpha=1.0, language=None, translate=False, "

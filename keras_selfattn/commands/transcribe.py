@@ -138,7 +138,9 @@ def transcribe(
                 raise typer.Exit(2)
             return
 
-        from keras_selfattn.runtime.whisper_transcriber import open_transcriber
+        from keras_selfattn.runtime.dictation_transcriber import (
+            open_transcriber,
+        )
 
         transcriber = open_transcriber(model_source(preset), threads)
         paths, failed = audio_files(files)

@@ -8,6 +8,7 @@ _HOMES = {
     "Classifier": "keras_selfattn.runtime.text_classifier",
     "Generation": "keras_selfattn.runtime.text_generator",
     "ModelError": "keras_selfattn.runtime.model_file",
+    "MoonshineTranscriber": "keras_selfattn.runtime.dictation_transcriber",
     "PresetError": "keras_selfattn.runtime.preset_folder",
     "SpeechSearch": "keras_selfattn.runtime.speech_search",
     "StreamingTranscriber": "keras_selfattn.runtime.streaming_transcriber",
@@ -17,7 +18,7 @@ _HOMES = {
     "Transcript": "keras_selfattn.runtime.transcriber",
     "Translation": "keras_selfattn.runtime.translator",
     "Translator": "keras_selfattn.runtime.translator",
-    "WhisperTranscriber": "keras_selfattn.runtime.whisper_transcriber",
+    "WhisperTranscriber": "keras_selfattn.runtime.dictation_transcriber",
 }
 
 __all__ = sorted(_HOMES)
