@@ -9,14 +9,16 @@ from dataclasses import dataclass, field
 from keras_selfattn.convert.tensor_table import Row, fill, rows_of
 
 
-def _dense(theirs, ours):
+def hub_dense(theirs, ours):
+    """Rows of a matrix, or of filters, and the bias."""
     return (
         Row(f"{theirs}/kernel", f"{ours}/kernel"),
         Row(f"{theirs}/bias", f"{ours}/bias"),
     )
 
 
-def _norm(theirs, ours):
+def hub_norm(theirs, ours):
+    """Rows of a layer norm."""
     return (
         Row(f"{theirs}/gamma", f"{ours}/gamma"),
         Row(f"{theirs}/beta", f"{ours}/beta"),
@@ -29,21 +31,25 @@ def _blocks(attention):
         *(
             row
             for part in ("query", "key", "value")
-            for row in _dense(
+            for row in hub_dense(
                 f"{theirs}/{attention}/{part}", f"{ours}/attention/{part}"
             )
         ),
-        *_dense(
+        *hub_dense(
             f"{theirs}/{attention}/attention_output",
             f"{ours}/attention/output",
         ),
-        *_norm(f"{theirs}/self_attention_layer_norm", f"{ours}/attention_norm"),
-        *_norm(f"{theirs}/feedforward_layer_norm", f"{ours}/feed_forward_norm"),
-        *_dense(
+        *hub_norm(
+            f"{theirs}/self_attention_layer_norm", f"{ours}/attention_norm"
+        ),
+        *hub_norm(
+            f"{theirs}/feedforward_layer_norm", f"{ours}/feed_forward_norm"
+        ),
+        *hub_dense(
             f"{theirs}/feedforward_intermediate_dense",
             f"{ours}/feed_forward/expand",
         ),
-        *_dense(
+        *hub_dense(
             f"{theirs}/feedforward_output_dense",
             f"{ours}/feed_forward/contract",
         ),
@@ -79,7 +85,7 @@ class Backbone:
 
 _ENCODER = (
     *_blocks("self_attention_layer"),
-    *_norm("embeddings_layer_norm", "embedding_norm"),
+    *hub_norm("embeddings_layer_norm", "embedding_norm"),
 )
 BACKBONES = {
     "BertBackbone": Backbone(
@@ -88,7 +94,7 @@ BACKBONES = {
             *_embeddings(),
             *_ENCODER,
             Row("segment_embedding/embeddings", "segment_embedding/embeddings"),
-            *_dense("pooled_dense", "pooler"),
+            *hub_dense("pooled_dense", "pooler"),
         ),
         {"activation": "gelu_new", "norm_epsilon": 1e-12, "pooler": True},
         ("num_segments",),
@@ -108,10 +114,15 @@ BACKBONES = {
         (
             *_embeddings(),
             *_blocks("self_attention"),
-            *_norm("layer_norm", "output_norm"),
+            *hub_norm("layer_norm", "output_norm"),
         ),
         {"block": {"norm": {"kind": "layer", "epsilon": 1e-5}}},
     ),
+}
+# Encoder-decoders, and what makes ours in `keras_hub_seq2seq`.
+SEQ2SEQ = {
+    "T5Backbone": "t5_from_keras_hub",
+    "WhisperBackbone": "whisper_from_keras_hub",
 }
 SIZES = (
     "vocabulary_size",
@@ -130,12 +141,14 @@ def from_keras_hub(backbone):
 
     Args:
         backbone: `keras_hub.models.BertBackbone`, `RobertaBackbone`,
-            `DistilBertBackbone` or `GPT2Backbone`, on any backend.
+            `DistilBertBackbone`, `GPT2Backbone`, `T5Backbone` or
+            `WhisperBackbone`, on any backend.
 
     Returns:
-        BertEncoder, or for GPT-2 CausalTransformer. With the tokenizer that
-        belongs to it (a SubwordTokenizer) it becomes a task: `MaskedLM(
-        tokenizer, encoder, head=False)`, `CausalLM(tokenizer, transformer)`.
+        BertEncoder; for GPT-2 CausalTransformer, T5, Whisper. With the
+        tokenizer that belongs to it it becomes a task: `MaskedLM(tokenizer,
+        encoder, head=False)`, `CausalLM(tokenizer, transformer)`,
+        `TextToText(tokenizer, t5)`, `WhisperRecognizer(tokenizer, whisper)`.
 
     Raises:
         ValueError: another class, or weights that the table does not name,
@@ -151,10 +164,15 @@ def from_keras_hub(backbone):
     from keras_selfattn.models.causal_transformer import CausalTransformer
 
     kind = type(backbone).__name__
+    if kind in SEQ2SEQ:
+        from keras_selfattn.convert import keras_hub_seq2seq
+
+        return getattr(keras_hub_seq2seq, SEQ2SEQ[kind])(backbone)
     if kind not in BACKBONES:
+        known = ", ".join(sorted([*BACKBONES, *SEQ2SEQ]))
         raise ValueError(
-            f"There are tables for {', '.join(sorted(BACKBONES))}; received a "
-            f"{kind}. Of a task, give its backbone: task.backbone."
+            f"There are tables for {known}; received a {kind}. Of a task, give "
+            "its backbone: task.backbone."
         )
     found = BACKBONES[kind]
     sizes = {name: getattr(backbone, name) for name in SIZES + found.also}
@@ -164,7 +182,9 @@ def from_keras_hub(backbone):
     else:
         model = CausalTransformer(**sizes, **found.fixed, name="transformer")
     tensors = {
-        variable.path: _flat(variable.path, ops.convert_to_numpy(variable))
+        variable.path: heads_as_one_axis(
+            variable.path, ops.convert_to_numpy(variable)
+        )
         for variable in backbone.weights
     }
     rows = rows_of(found.rows, backbone.num_layers)
@@ -172,8 +192,10 @@ def from_keras_hub(backbone):
     return model
 
 
-def _flat(path, array):
-    """Heads and their features as one axis."""
+def heads_as_one_axis(path, array):
+    """Heads and their features as one axis; filters are left as they are."""
+    if "conv_layer" in path:
+        return array
     if array.ndim == 3 and path.endswith("attention_output/kernel"):
         return array.reshape(-1, array.shape[2])
     if array.ndim == 3:

@@ -147,9 +147,7 @@ def load_moonshine(folder, config):
         tie_embeddings=tied,
         name="moonshine",
     )
-    tokenizer = read_moonshine_tokenizer(
-        folder, moonshine.max_sequence_length
-    )
+    tokenizer = read_moonshine_tokenizer(folder, moonshine.max_sequence_length)
     check_vocabulary(folder, tokenizer, moonshine.vocabulary_size)
     _check_marks(path, config, tokenizer)
     task = MoonshineRecognizer(tokenizer, moonshine)

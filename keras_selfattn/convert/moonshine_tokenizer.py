@@ -80,9 +80,7 @@ def read_moonshine_tokenizer(folder, max_tokens):
     tokens = ordered_tokens(folder, ids)
     if missing := [m for m in (START, END, UNKNOWN) if m not in ids]:
         raise ValueError(f"{path} has no {', '.join(missing)}.")
-    merges = [
-        m if isinstance(m, str) else " ".join(m) for m in model["merges"]
-    ]
+    merges = [m if isinstance(m, str) else " ".join(m) for m in model["merges"]]
     return SubwordTokenizer(
         tokens,
         {"kind": "byte_fallback", "merges": merges},

@@ -1,7 +1,8 @@
 """Texts to the ids of a pre-trained model's pieces, and back.
 
 For models whose vocabulary came with them: BERT's WordPiece, the byte pairs of
-GPT-2 and RoBERTa, Moonshine's pairs with bytes to fall back on. One object, told by JSON-able values alone. Numpy only.
+GPT-2 and RoBERTa, Moonshine's pairs with bytes to fall back on. One object,
+told by JSON-able values alone. Numpy only.
 
 Shapes: `B` texts, `T` tokens, `V` vocabulary.
 """

@@ -153,7 +153,10 @@ def twisted(config, tensors):
             r"layers.0.mlp.fc1.weight has shape \(16, 12\), .* \(11, 12\)",
         ),
         (two_heads, "proj_out.weight is not .*tie_word_embeddings: false"),
-        (lambda c, t: c.update(vocab_size=19), "has 22 tokens, .*vocab_size=19"),
+        (
+            lambda c, t: c.update(vocab_size=19),
+            "has 22 tokens, .*vocab_size=19",
+        ),
         (
             lambda c, t: c.update(decoder_num_attention_heads=2),
             "3 encoder_num_attention_heads and 2 decoder_num_attention_heads",

@@ -28,7 +28,9 @@ def main():
     waves = spoken(LENGTHS)
     ids = np.random.default_rng(1).integers(0, 22, (2, 7)).astype("int32")
     expected = {
-        "samples": np.stack([np.pad(w, (0, LENGTHS[1] - len(w))) for w in waves]),
+        "samples": np.stack(
+            [np.pad(w, (0, LENGTHS[1] - len(w))) for w in waves]
+        ),
         "num_samples": np.array(LENGTHS, "int32"),
         "token_ids": ids,
         "logits": np.concatenate(

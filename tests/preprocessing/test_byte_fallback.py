@@ -30,7 +30,9 @@ def test_any_text_comes_back():
     split = ByteFallbackSplitter(MERGES, PIECES)
     for text in TEXTS:
         assert ByteFallbackSplitter.join(split(text)) == text
-    assert ByteFallbackSplitter.join(["a", "<0xFF>", "<0xC3>"]) == "a\ufffd\ufffd"
+    assert (
+        ByteFallbackSplitter.join(["a", "<0xFF>", "<0xC3>"]) == "a\ufffd\ufffd"
+    )
 
 
 def test_a_tokenizer_takes_it():
@@ -79,7 +81,9 @@ def test_equals_the_package_tokenizers():
     split = ByteFallbackSplitter(MERGES, vocabulary)
     letters = random.Random(0)
     for _ in range(300):
-        text = "".join(letters.choices("abc  \u00e9\u6211", k=letters.randint(0, 9)))
+        text = "".join(
+            letters.choices("abc  \u00e9\u6211", k=letters.randint(0, 9))
+        )
         assert split(text) == theirs.encode(text).tokens, repr(text)
         ids = letters.choices(range(1, len(vocabulary)), k=6)
         pieces = [theirs.id_to_token(i) for i in ids]

@@ -46,7 +46,7 @@ def test_the_base_is_abstract():
     x = keras.Input((2,))
     task = DictationTask(inputs=x, outputs=x)
     with pytest.raises(NotImplementedError, match="does not define writer"):
-        task.writer
+        _ = task.writer
     for name, arguments in (
         ("heard", ({}, None)),
         ("sound_rows", ([],)),

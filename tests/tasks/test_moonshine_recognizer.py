@@ -1,3 +1,5 @@
+import json
+
 import keras
 import numpy as np
 import pytest
@@ -31,13 +33,11 @@ def test_what_it_hears_does_not_depend_on_company():
 
 def test_a_text_has_so_many_tokens_a_second_at_most():
     task = recognizer(seed=2)
-    for variable in task.weights:
-        if variable.path.endswith("decoder_norm/gamma"):
-            variable.assign(np.zeros(variable.shape))  # always token 0
-    for seconds, room in ((0.01, 1), (0.5, 6), (1.0, 12)):
-        wave = waves([int(16000 * seconds)])[0]
+    # This one goes on for ever, whatever it hears.
+    for length, room in ((100, 1), (1700, 1), (9000, 6), (26000, 19)):
+        wave = waves([1700, 9000, 26000])[[1, 6, 19].index(room)][:length]
         found = task.transcribe(wave, details=True)
-        assert found["token_ids"] == [0] * room
+        assert len(found["token_ids"]) == room
     # Longer ones are cut: in 26,666 samples are 20 tokens, 19 and the end.
     assert task.max_samples == 26666
     found = task.transcribe(waves([50000])[0], details=True)
@@ -86,7 +86,7 @@ def test_a_preset_folder_comes_back(tmp_path):
     task = recognizer(seed=2, tokens_per_second=9.5)
     task.save_preset(tmp_path / "tiny", language="en")
     again = Task.from_preset_folder(tmp_path / "tiny")
-    assert again.task_config() == task.task_config()
+    assert json.dumps(again.task_config()) == json.dumps(task.task_config())
     wave = waves([9000])[0]
     assert again.transcribe(wave) == task.transcribe(wave)
 
