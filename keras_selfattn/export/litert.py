@@ -53,7 +53,9 @@ def export_litert(
     `tasks.streaming_graph`.
 
     Whisper's is `transcribe`, too: `samples` in; `token_ids`, int32 `(1, T)`,
-    out: the text of the first 30 s, then the token that ends it.
+    out: the text of the first 30 s, then the token that ends it. So is
+    Moonshine's, of samples of any length from the metadata's `min_samples` to
+    its `max_samples`.
 
     A text classifier's is `classify`: `token_ids`, int32 `(1, T)`, and, with
     n-grams, `ngram_ids`, int32 `(1, G)`, in; `log_probabilities`, float32
