@@ -12,10 +12,12 @@ from tests.moonshine_examples import SIZE, tokenizer
 from tests.transformers_models import draw
 
 
-def make_moonshine(folder, tied=True, seed=0, **sizes):
+def make_moonshine(folder, tied=True, seed=0, scale=0.5, **sizes):
     """Saves a random Moonshine and its tokenizer; returns it.
 
     Args:
+        scale: float, deviation of matrices; with wide layers a large one
+            makes roundings grow.
         sizes: of theirs, over those of `moonshine_examples.moonshine`.
     """
     import transformers
@@ -37,7 +39,7 @@ def make_moonshine(folder, tied=True, seed=0, **sizes):
         tie_word_embeddings=tied,
     )
     model = transformers.MoonshineForConditionalGeneration(config).eval()
-    draw(model, seed)
+    draw(model, seed, scale)
     model.save_pretrained(folder)
     for name, text in moonshine_tokenizer_files(tokenizer()).items():
         (folder / name).write_text(text, "utf-8")
