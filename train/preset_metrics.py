@@ -11,6 +11,8 @@ from keras_selfattn import zoo
 from keras_selfattn.atomic_file import write_atomically
 from keras_selfattn.runtime import preset_folder
 
+ADAPTERS = "adapters.safetensors"
+
 
 class EvaluationError(ValueError):
     """What was asked for cannot be measured; the message says why."""
@@ -107,7 +109,15 @@ def read_metrics(folder: Path) -> dict:
 
 
 def update_metrics(folder: Path, entries: list[dict]) -> Path:
-    """Replaces or adds entries, by file, data set, split and search; sorted."""
+    """Replaces or adds entries, by file, data set, split and search; sorted.
+
+    Of a preset of adapters the file is not shipped: the sum of the adapters
+    says what was measured.
+    """
+    adapters = folder / ADAPTERS
+    if adapters.is_file():
+        made_of = {"adapters_sha256": preset_folder.sha256(adapters)}
+        entries = [entry | made_of for entry in entries]
 
     def key(entry):
         names = [entry[name] for name in ("file", "dataset", "split")]

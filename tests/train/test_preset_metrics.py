@@ -5,6 +5,7 @@ import json
 import pytest
 
 from keras_selfattn import zoo
+from keras_selfattn.runtime.preset_folder import sha256
 
 
 class Stub:
@@ -38,3 +39,12 @@ def test_a_preset_without_a_file_is_exported_once(
     assert Stub.made == 2
     with pytest.raises(metrics.EvaluationError, match="no such file"):
         metrics.find_source(str(folder), "other.tflite")
+
+
+def test_figures_of_adapters_tell_which(load_script, tmp_path):
+    metrics = load_script("train/preset_metrics.py")
+    (tmp_path / "adapters.safetensors").write_bytes(b"a")
+    entry = {"dataset": "d", "split": "t", "file": "model.tflite"}
+    path = metrics.update_metrics(tmp_path, [entry])
+    (kept,) = json.loads(path.read_text())["results"]
+    assert kept["adapters_sha256"] == sha256(tmp_path / "adapters.safetensors")

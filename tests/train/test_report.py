@@ -85,6 +85,23 @@ def test_check_changes_nothing_and_fails_until_it_is_written(report, checkout):
     assert run(report, "--root", checkout, "--check").exit_code == 0
 
 
+def test_figures_of_adapters_are_held_to_the_adapters(report, checkout):
+    other = {
+        "task": "SpeechRecognizer",
+        "base": {"name": "theirs"},
+        "files": {"adapters.safetensors": {"sha256": "ef"}},
+    }
+    (checkout / "zoo/asr/small/preset.json").write_text(json.dumps(other))
+    metrics = checkout / "zoo/asr/small/metrics.json"
+    kept = json.loads(metrics.read_text())
+    with pytest.raises(report.ReportError, match="sha256 None, but the preset"):
+        report.stale_files(checkout)
+    for result in kept["results"]:
+        result["adapters_sha256"] = "ef"
+    metrics.write_text(json.dumps(kept))
+    report.stale_files(checkout)
+
+
 def test_a_second_run_writes_nothing(report, checkout):
     assert "wrote README.md" in run(report, "--root", checkout).output
     assert run(report, "--root", checkout).output == ""

