@@ -30,7 +30,11 @@ class AudioError(ValueError):
     """A recording that cannot be used; the message is one sentence."""
 
 
-def read_audio(path, sampling_rate_hz=SAMPLING_RATE_HZ):
+class AudioTooLong(AudioError):
+    """A recording that is longer than the caller wants to read."""
+
+
+def read_audio(path, sampling_rate_hz=SAMPLING_RATE_HZ, max_seconds=None):
     """Reads a sound file as mono float32 samples.
 
     Any format of libsndfile works (WAV, FLAC, Ogg Vorbis and Opus, MP3,
@@ -40,11 +44,15 @@ def read_audio(path, sampling_rate_hz=SAMPLING_RATE_HZ):
     Args:
         path: str or path of the file.
         sampling_rate_hz: int. Rate of the result. Defaults to 16000.
+        max_seconds: float. Reading stops where a file turns out to be longer,
+            whatever its header says: a small one may decode to hours. None
+            for no limit.
 
     Returns:
         float32 array `(L,)`.
 
     Raises:
+        AudioTooLong: it is longer than `max_seconds`.
         AudioError: the file is missing, empty, cut short, not audio, or
             holds no samples or NaN. A cut is seen in WAV, AIFF, AU, W64,
             RF64 (header), FLAC (decoder), Ogg (no last page) and in MP3
@@ -63,7 +71,7 @@ def read_audio(path, sampling_rate_hz=SAMPLING_RATE_HZ):
             raise AudioError(f"{path}: not a file; give the path of one file.")
         if path.stat().st_size == 0:
             raise AudioError(f"{path}: the file is empty (0 bytes).")
-        samples, file_rate_hz = _decode(path)
+        samples, file_rate_hz = _decode(path, max_seconds)
     except OSError as error:
         reason = error.strerror
         raise AudioError(f"{path}: cannot be read ({reason}).") from error
@@ -112,7 +120,7 @@ def _at_rate(samples, file_rate_hz, sampling_rate_hz, path):
     return samples
 
 
-def _decode(path):
+def _decode(path, max_seconds=None):
     """Mono samples and sampling rate of a file, or `AudioError`."""
     _check_last_ogg_page(path)
     try:
@@ -124,6 +132,11 @@ def _decode(path):
                 if not len(block):
                     break
                 num_read += len(block)
+                if max_seconds and num_read > max_seconds * file.samplerate:
+                    raise AudioTooLong(
+                        f"{path}: longer than {max_seconds:g} seconds; cut it "
+                        "into shorter recordings."
+                    )
                 blocks.append(block.mean(axis=1, dtype="float32"))
             _check_complete(path, file, num_read)
             rate_hz = file.samplerate

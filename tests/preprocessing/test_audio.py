@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from keras_selfattn.preprocessing.audio import (
     AudioError,
+    AudioTooLong,
     check_samples,
     read_audio,
     split_at_silence,
@@ -242,3 +243,12 @@ def test_pieces_cover_everything(length, rate, max_seconds, seed):
     assert all(0 < size <= longest for size in sizes)
     if length > longest:
         assert min(sizes) >= longest // 4
+
+
+def test_reading_stops_where_a_file_is_too_long(tmp_path):
+    """A small file may hold hours: its samples are never all in memory."""
+    path = write(tmp_path / "a.flac", np.zeros(100 * 8000), 8000)
+    assert path.stat().st_size < 50_000
+    assert len(read_audio(path, 8000, max_seconds=100)) == 100 * 8000
+    with pytest.raises(AudioTooLong, match="longer than 99.5 seconds"):
+        read_audio(path, 8000, max_seconds=99.5)
