@@ -144,6 +144,7 @@ SIGNATURES = {
     "runtime.StreamingTranscriber.reset": "(self)",
     "runtime.StreamingTranscriber.snapshot": "(self)",
     "runtime.StreamingTranscriber.restore": "(self, snapshot)",
+    "runtime.Translator.align": "(self, text)",
     "runtime.TextGenerator": "(source, num_threads=1)",
     "runtime.TextGenerator.generate": (
         "(self, prompt='', max_tokens=200, **options)"

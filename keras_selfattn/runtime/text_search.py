@@ -113,7 +113,31 @@ class TextSearch:
         ids = found["token_ids"][0]
         return ids[ids != PAD_ID], score
 
-    def _search(self, source, beam, alpha, no_repeat_ngram):
+    def log_probabilities(self, sources, target):
+        """How likely each source makes a text that is given, token by token.
+
+        Args:
+            sources: int32 `(R, S)`, with the end.
+            target: int32 `(T,)`, with the end.
+
+        Returns:
+            float64 `(R, T)`.
+        """
+        step, state = self._stepper(sources)
+        found = []
+        last = self.begin_id
+        for position, token in enumerate(target):
+            given = np.full(len(sources), last, "int32")
+            logits, state = step(given, position, state)  # (R, V)
+            logits = np.asarray(logits, "float64")
+            highest = logits.max(axis=-1, keepdims=True)
+            scale = np.log(np.exp(logits - highest).sum(axis=-1))
+            found.append(logits[:, token] - highest[:, 0] - scale)
+            last = token
+        return np.stack(found, axis=1)
+
+    def _stepper(self, sources):
+        """A step function over `sources` `(R, S)`, and its first state."""
         if self._parts is None:
             self._parts = (
                 self._opened("encode", ["source_ids"], ["context"]),
@@ -124,11 +148,14 @@ class TextSearch:
                 ),
             )
         encode, decode_step = self._parts
-        sources = np.repeat(source[np.newaxis], beam, axis=0)  # (R, S)
-        context = encode.run_rows(source_ids=sources[:1])["context"]
-        context = np.repeat(context, beam, axis=ROWS_AXIS)
+        sources = np.ascontiguousarray(sources, "int32")
+        if (sources == sources[:1]).all():  # a beam: encoded once
+            context = encode.run_rows(source_ids=sources[:1])["context"]
+            context = np.repeat(context, len(sources), axis=ROWS_AXIS)
+        else:
+            context = encode.run_rows(source_ids=sources)["context"]
         shape = list(self.metadata["cache_shape"])
-        shape[ROWS_AXIS] = beam
+        shape[ROWS_AXIS] = len(sources)
         shape[PLACES_AXIS] = shape[PLACES_AXIS] or CACHE_STEP
 
         def step(token_ids, position, state):
@@ -145,7 +172,11 @@ class TextSearch:
             )
             return found["logits"], np.swapaxes(found["cache"], 0, ROWS_AXIS)
 
-        start = np.swapaxes(np.zeros(shape, "float32"), 0, ROWS_AXIS)
+        return step, np.swapaxes(np.zeros(shape, "float32"), 0, ROWS_AXIS)
+
+    def _search(self, source, beam, alpha, no_repeat_ngram):
+        sources = np.repeat(source[np.newaxis], beam, axis=0)  # (R, S)
+        step, start = self._stepper(sources)
         limit = min(2 * len(source) + 10, self.metadata["max_target_tokens"])
         ((best,),) = beam_search(
             step,

@@ -43,3 +43,23 @@ def test_what_the_file_has_not_is_said(metadata):
         search(metadata, beam=4).write([7, 2], beam=4)
     with pytest.raises(ValueError, match="alpha=-1"):
         search(metadata, beam=4).write([7, 2], beam=4, alpha=-1)
+
+
+def test_a_text_that_is_given_is_scored_as_the_search_does(metadata):
+    tokenizer = tokenizer_from_config(metadata["tokenizer"])
+    one = search(metadata)
+    sources = np.array(
+        [
+            [*tokenizer.encode(text), 2]
+            for text in ("seven three", "three seven")
+        ]
+    )
+    target, _ = one.write(sources[0])
+    target = [*(int(i) for i in target if i != 2), 2]
+    found = one.log_probabilities(sources, target)
+    assert found.shape == (2, len(target))
+    assert (found <= 0).all()
+    both = found.sum(axis=1)
+    assert both[0] > both[1]  # it is the first one's translation
+    alone = one.log_probabilities(sources[1:], target)
+    np.testing.assert_allclose(alone[0], found[1], atol=1e-4)
