@@ -68,7 +68,15 @@ MAY_IMPORT = {
     "progress": set(),
     "zoo": {"tasks", "runtime", "backends", "convert"},
     "cli": {"commands"},
-    "commands": {"zoo", "runtime", "export", "preprocessing", "progress"},
+    "commands": {
+        "zoo",
+        "runtime",
+        "export",
+        "preprocessing",
+        "progress",
+        "serve",
+    },
+    "serve": {"zoo", "runtime", "preprocessing"},
     "__init__": set(),
 }
 # Rooms whose files never import Keras: they run on a device or before it.
@@ -78,6 +86,7 @@ WITHOUT_KERAS = {
     "atomic_file",
     "cli",
     "commands",
+    "serve",
     "__init__",
 }
 # A sibling may be imported here; elsewhere shared parts move down a room.

@@ -13,13 +13,16 @@ HEAVY = {
     "jax",
     "keras",
     "numpy",
+    "prometheus_client",
     "rich",
     "safetensors",
     "soundfile",
     "soxr",
+    "starlette",
     "tensorflow",
     "torch",
     "typer",
+    "uvicorn",
 }
 
 
@@ -78,3 +81,13 @@ def test_the_version_has_three_numbers():
     parts = keras_selfattn.__version__.split(".")
     assert len(parts) == 3
     assert all(part.isdigit() for part in parts)
+
+
+def test_transcribing_needs_nothing_of_the_service():
+    statement = """
+from keras_selfattn import cli
+from tests.command_line import TINY, run
+assert run("transcribe", TINY / "sample.wav", "--preset", TINY).exit_code == 0
+"""
+    found = loaded_after(statement)
+    assert not found & {"prometheus_client", "starlette", "uvicorn", "keras"}
