@@ -104,7 +104,7 @@ def child(*arguments, presets=PRESETS, env=None):
     finally:
         if process.poll() is None:
             process.kill()
-        process.communicate()
+            process.communicate()
 
 
 def worker_ids(process):

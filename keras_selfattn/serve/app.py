@@ -5,6 +5,7 @@ from importlib import resources
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route, WebSocketRoute
 
@@ -110,6 +111,7 @@ def create_app(models, settings, search_folder=None):
         exception_handlers={
             ServiceError: _service_error,
             HTTPException: _http_error,
+            ClientDisconnect: _gone,
             Exception: _any_error,
         },
     )
@@ -157,6 +159,11 @@ async def _http_error(request, error):
         error.status_code, message, headers=dict(error.headers or {})
     )
     return told.response(request.url.path)
+
+
+async def _gone(request, error):
+    """The client went away before its request was there: nobody reads it."""
+    return ServiceError(400, "The request is incomplete.").response()
 
 
 async def _any_error(request, error):

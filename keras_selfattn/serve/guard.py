@@ -44,6 +44,8 @@ _HEADERS = [
     (name.lower().encode(), value.encode())
     for name, value in SECURITY_HEADERS.items()
 ]
+# Where a body was not read to its end, nothing can come behind it.
+CLOSE = {"Connection": "close"}
 BEARER_PROTOCOL = "bearer."
 
 
@@ -114,8 +116,7 @@ class Guard:
         except ServiceError as error:
             if not begun:
                 response = error.response(path)
-                # What was not read cannot be told from a next request.
-                response.headers["Connection"] = "close"
+                response.headers.update(CLOSE)
                 await response(scope, receive, send_on)
         finally:
             label = path if path in self._paths else "other"
@@ -224,6 +225,7 @@ class _Body:
                 f"The body did not come within "
                 f"{self._settings.body_seconds:g} s.",
                 "body_timeout",
+                headers=CLOSE,
             ) from None
         if message["type"] == "http.request":
             self._bytes += len(message.get("body", b""))
@@ -238,6 +240,7 @@ def _too_large(settings):
         413,
         f"The body is larger than {settings.max_upload_bytes} bytes.",
         "body_too_large",
+        headers=CLOSE,
     )
 
 

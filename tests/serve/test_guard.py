@@ -1,6 +1,7 @@
 import threading
 import time
 
+import anyio
 import pytest
 from starlette.testclient import WebSocketDenialResponse
 
@@ -150,6 +151,40 @@ def test_a_large_body_is_refused_by_its_header_and_by_its_length(small):
         TRANSCRIBE, files={"file": large + large}, data={"model": "tiny_asr"}
     )
     assert answer.status_code == 413
+
+
+def test_a_body_that_does_not_come_is_not_waited_for(small):
+    """A client that sends half of it and then nothing."""
+    sent = []
+
+    async def half():
+        if not sent_half:
+            sent_half.append(True)
+            body = b'{"input": '
+            return {"type": "http.request", "body": body, "more_body": True}
+        await anyio.sleep(60)
+
+    async def send(message):
+        sent.append(message)
+
+    sent_half = []
+    scope = {
+        "type": "http",
+        "method": "POST",
+        "path": "/v1/classify",
+        "raw_path": b"/v1/classify",
+        "query_string": b"",
+        "headers": [
+            (b"host", b"127.0.0.1"),
+            (b"content-type", b"application/json"),
+        ],
+    }
+    started = time.monotonic()
+    small.portal.call(small.app, scope, half, send)
+    assert time.monotonic() - started < 10
+    assert sent[0]["status"] == 408
+    assert (b"connection", b"close") in sent[0]["headers"]
+    assert small.app.accepted == 0
 
 
 def test_a_full_queue_is_told_and_what_was_accepted_is_answered(small):

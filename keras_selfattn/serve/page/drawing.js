@@ -7,10 +7,13 @@ export function element(name, text = "", className = "") {
   return made;
 }
 
-/** Colours an element by a share from 0 to 1, its text readable on it. */
+// The deepest shade on which the page's text is still easy to read.
+const DEEPEST = 0.45;
+
+/** Colours an element by a share from 0 to 1. */
 function shade(target, share) {
-  target.style.backgroundColor = `rgba(var(--mark), ${share.toFixed(3)})`;
-  if (share > 0.6) target.style.color = "var(--on-mark)";
+  const depth = (DEEPEST * share).toFixed(3);
+  target.style.backgroundColor = `rgba(var(--mark), ${depth})`;
 }
 
 /** Rows are words of the translation, columns those of the source. */
@@ -67,7 +70,7 @@ export function words(attention) {
     const word = element("span", token, "word");
     word.title = `${percents[i].toFixed(1)} %`;
     // Weights of a text differ little: their range is spread out.
-    shade(word, 0.9 * ((percents[i] - smallest) / (largest - smallest || 1)));
+    shade(word, (percents[i] - smallest) / (largest - smallest || 1));
     text.append(word, " ");
   });
   const [low, high] = [smallest, largest].map((value) => value.toFixed(1));
