@@ -8,8 +8,9 @@ an error. After each second the resident memory of the service's processes is
 read; it is flat where the median of the last quarter of the readings, after
 `--warm-up` seconds, is at most `--most-mib` above that of the first. Then each
 kind alone, for a few seconds each, against services with one worker or one for
-each core, which are given one request at a time or up to eight. The clients
-take turns with the service for the same cores. Traffic goes to 127.0.0.1 only
+each core, which are given one request at a time or up to eight; and recordings
+without HTTP, by threads and by processes. The clients take turns with the
+service for the same cores. Traffic goes to 127.0.0.1 only
 and ends by itself. The exit code is 1 where there was an error or memory grew.
 """
 
@@ -22,8 +23,9 @@ import signal
 import statistics
 import subprocess
 import sys
+import threading
 import time
-from collections import Counter
+from collections import Counter, deque
 from pathlib import Path
 from typing import Annotated
 
@@ -33,6 +35,10 @@ from stream_memory import growth
 from keras_selfattn import zoo
 from keras_selfattn.atomic_file import write_atomically
 from keras_selfattn.measuring import machine
+from keras_selfattn.serve.pool import Pool
+from keras_selfattn.serve.served_models import open_models
+from keras_selfattn.serve.settings import Settings
+from keras_selfattn.serve.worker import Answerer
 
 HOST = "127.0.0.1"
 START_SECONDS = 60
@@ -221,6 +227,42 @@ def compare(clients, seconds, systems):
     return compared
 
 
+def without_http(seconds: float, workers: int) -> dict:
+    """Recordings a second without HTTP: workers as threads, as processes."""
+    models = open_models(["asr"])
+    path = str(zoo.resolve("asr") / "sample.wav")
+    done = Counter()
+
+    def thread():
+        answerer = Answerer(models)
+        answerer.open_all()
+        ready.wait()
+        while time.monotonic() < until:
+            answerer.answer("asr", {"path": path})
+            done["threads"] += 1
+
+    ready = threading.Barrier(workers + 1)
+    until = time.monotonic() + START_SECONDS
+    threads = [threading.Thread(target=thread) for _ in range(workers)]
+    for one in threads:
+        one.start()
+    ready.wait()
+    until = time.monotonic() + seconds
+    for one in threads:
+        one.join()
+    pool = Pool(models, Settings(workers=workers, queue_size=10**6))
+    pool.start()
+    waiting = deque()
+    until = time.monotonic() + seconds
+    while time.monotonic() < until:
+        while len(waiting) < 4 * workers:
+            waiting.append(pool.submit("asr", {"path": path}, 1))
+        waiting.popleft().result()
+        done["processes"] += 1
+    pool.close()
+    return {name: count / seconds for name, count in done.items()}
+
+
 def main(
     clients: Annotated[int, typer.Option(min=1, max=256)] = 32,
     seconds: Annotated[float, typer.Option(min=2, max=600)] = 60.0,
@@ -250,6 +292,7 @@ def main(
         "seconds": seconds,
         "each_seconds": each_seconds,
         "minute": whole,
+        "without_http": without_http(each_seconds, workers),
         "compared": compare(clients, each_seconds, systems),
         "command": shlex.join(["python", "benchmarks/serve.py", *sys.argv[1:]]),
     }

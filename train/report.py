@@ -9,8 +9,8 @@ and `benchmarks/peers.json` (other systems, each with its source). What stands
 between `<!-- report:NAME -->` and `<!-- /report -->` is generated from them;
 NAME is `results`, `peers`, `benchmark`, `commands`, `wakewords`, `robustness`,
 `frontends` or `hybrid` (speech), `classification` or `classifiers`,
-`translation`, `published` or `translators`, `language`, `training`, or of the
-attention family `attention`, `length`, `accuracy` or `growth`. In a card,
+`translation`, `published` or `translators`, `language`, `training`, `serving`, or
+of the attention family `attention`, `length`, `accuracy` or `growth`. In a card,
 `results`, `classification`, `translation` and `language` are that preset's own.
 A figure measured on another file than the one the preset ships is an error.
 
@@ -36,6 +36,7 @@ from report_classification import render_classification, render_classifiers
 from report_language import render_language
 from report_recognition import render_hybrid
 from report_robustness import render_keywords, render_robustness
+from report_serving import render_serving
 from report_spoken import render_commands, render_wake_words
 from report_tables import measured, percent, table
 from report_training import render_training
@@ -285,6 +286,7 @@ def stale_files(root: Path) -> dict[Path, str]:
         "robustness": render_robustness(kept("robustness")),
         "frontends": render_keywords(kept("keyword_front_ends")),
         "training": render_training(kept("training")),
+        "serving": render_serving(kept("serve")),
         "hybrid": "".join(
             render_hybrid(kept(name), published.get("an4", []))
             for name in ("an4", "an4_transfer")

@@ -34,7 +34,7 @@ class Settings:
 
     workers: int = 2
     batch_size: int = 8
-    batch_wait_ms: float = 2.0
+    batch_wait_ms: float = 0.0
     queue_size: int = 64
     max_upload_bytes: int = 25 * 2**20
     max_audio_seconds: float = 900.0
