@@ -3,11 +3,10 @@
 import asyncio
 import os
 import secrets
+import shutil
 from pathlib import Path
 
 from keras_selfattn.serve.service_error import ServiceError
-
-COPIED_BYTES = 1 << 18
 
 
 class Service:
@@ -69,9 +68,12 @@ class Service:
             path; whoever asked for it removes it.
         """
         path = self.folder / secrets.token_hex(16)
-        # Of this user alone.
-        file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        with os.fdopen(file, "wb") as out:
-            while data := await upload.read(COPIED_BYTES):
-                out.write(data)
+
+        def copy():
+            # Of this user alone.
+            file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+            with os.fdopen(file, "wb") as out:
+                shutil.copyfileobj(upload.file, out)
+
+        await asyncio.to_thread(copy)
         return path

@@ -15,12 +15,14 @@ from starlette.datastructures import Headers
 from keras_selfattn.serve.pool import too_busy
 from keras_selfattn.serve.service_error import ServiceError
 
+TEXT_BYTES = 1 << 20  # of a request without a recording
 # What anybody may see: the page, its parts, and whether the service is well.
 OPEN_PATHS = ("/", "/healthz", "/openapi.json", "/languages")
 OPEN_PREFIX = "/page/"
 # Paths whose requests take a place in the queue.
+RECORDINGS = "/v1/audio/transcriptions"
 WORKING = (
-    "/v1/audio/transcriptions",
+    RECORDINGS,
     "/v1/translate",
     "/translate",
     "/v1/classify",
@@ -107,7 +109,7 @@ class Guard:
                 self._accepted += 1
                 self._figures.accepted.inc()
             try:
-                body = _Body(receive, self._settings)
+                body = _Body(receive, self._settings, self._most_bytes(path))
                 await self._app(scope, body.receive, send_on)
             finally:
                 if working:
@@ -180,10 +182,14 @@ class Guard:
         if self._digest is not None and not is_open:
             self._check_token(headers, scope)
         length = headers.get("content-length")
-        if length is not None:
-            # The server has seen to it that it is a number.
-            if int(length) > self._settings.max_upload_bytes:
-                raise _too_large(self._settings)
+        # The server has seen to it that it is a number.
+        if length is not None and int(length) > self._most_bytes(path):
+            raise _too_large(self._most_bytes(path))
+
+    def _most_bytes(self, path):
+        """The longest body that a path takes."""
+        most = self._settings.max_upload_bytes
+        return most if path == RECORDINGS else min(most, TEXT_BYTES)
 
     def _check_token(self, headers, scope):
         given = headers.get("authorization", "")
@@ -208,8 +214,9 @@ class Guard:
 class _Body:
     """The body of a request, counted and timed as it comes in."""
 
-    def __init__(self, receive, settings):
+    def __init__(self, receive, settings, most_bytes):
         self._receive, self._settings = receive, settings
+        self._most_bytes = most_bytes
         self._bytes, self._done = 0, False
         self._deadline = time.monotonic() + settings.body_seconds
 
@@ -230,15 +237,15 @@ class _Body:
         if message["type"] == "http.request":
             self._bytes += len(message.get("body", b""))
             self._done = not message.get("more_body", False)
-            if self._bytes > self._settings.max_upload_bytes:
-                raise _too_large(self._settings)
+            if self._bytes > self._most_bytes:
+                raise _too_large(self._most_bytes)
         return message
 
 
-def _too_large(settings):
+def _too_large(most_bytes):
     return ServiceError(
         413,
-        f"The body is larger than {settings.max_upload_bytes} bytes.",
+        f"The body is larger than {most_bytes} bytes.",
         "body_too_large",
         headers=CLOSE,
     )

@@ -52,12 +52,14 @@ def _nullable(kind, **more):
 
 
 def _texts(settings):
-    one = {"type": "string", "maxLength": settings.max_characters}
+    # Limits of the whole request, beyond which it is too large (413).
+    about = (
+        f"At most {settings.max_texts} texts of {settings.max_characters} "
+        "characters together."
+    )
     return {
-        "oneOf": [
-            one,
-            _array(one, minItems=1, maxItems=settings.max_texts),
-        ]
+        "oneOf": [_TEXT, _array(_TEXT, minItems=1)],
+        "description": about,
     }
 
 

@@ -183,6 +183,8 @@ class Pool:
         share = math.ceil(len(self._waiting) / len(self._workers))
         most = max(1, min(most, share))
         for job in self._waiting:
+            if job.future.cancelled():
+                continue
             if job.model == model and len(batch) < most:
                 batch.append(job)
             else:

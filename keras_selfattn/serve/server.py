@@ -100,4 +100,6 @@ def serve(models, settings, host, port, search_folder=None):
 
 def default_workers():
     """A worker for each core that this process may use."""
-    return len(os.sched_getaffinity(0))
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1

@@ -1,6 +1,6 @@
 """What the service is told when it starts: limits, presets, access."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 LOOPBACK = ("127.0.0.1", "localhost", "[::1]")
 
@@ -16,7 +16,8 @@ class Settings:
             while a worker is idle.
         queue_size: int >= 1, requests accepted and not answered yet; one more
             is refused with 429.
-        max_upload_bytes: int, longest body of a request; else 413.
+        max_upload_bytes: int, longest body of a recording; else 413. Bodies of
+            texts are 1 MiB at most.
         max_audio_seconds: float, longest recording; else 413.
         max_characters: int, most characters of all texts of a request; else
             413.
@@ -45,7 +46,7 @@ class Settings:
     max_streams: int = 8
     stream_idle_s: float = 30.0
     max_stream_s: float = 4 * 3600.0
-    token: str | None = None
+    token: str | None = field(default=None, repr=False)
     hosts: tuple = LOOPBACK
 
     def __post_init__(self):

@@ -153,6 +153,15 @@ def test_a_large_body_is_refused_by_its_header_and_by_its_length(small):
     assert answer.status_code == 413
 
 
+def test_texts_may_be_shorter_than_recordings(client):
+    large = b'{"input": "a", "more": "' + b"0" * 2**20 + b'"}'
+    headers = {"Content-Type": "application/json"}
+    answer = client.post("/v1/classify", content=large, headers=headers)
+    assert answer.status_code == 413
+    answer = client.post(TRANSCRIBE, files={"file": large})
+    assert answer.status_code == 400  # it was read: it is no recording
+
+
 def test_a_body_that_does_not_come_is_not_waited_for(small):
     """A client that sends half of it and then nothing."""
     sent = []

@@ -27,4 +27,5 @@ def test_what_cannot_work_is_refused_at_the_start(changes):
 def test_the_defaults_work_and_are_for_this_machine_alone():
     settings = Settings()
     assert settings.token is None
+    assert "sesame" not in repr(Settings(token="sesame"))
     assert set(settings.hosts) == {"127.0.0.1", "localhost", "[::1]"}
