@@ -18,8 +18,9 @@ def render_serving(result: dict | None) -> str:
     header = ["requests", "a second", "p50, ms", "p95, ms"]
     text = (
         f"\n{result['clients']} clients for {result['seconds']:g} s, on "
-        f"{result['machine']}, where {result['load_before']:.1f} other "
-        "processes wanted to run when it began.\n\n"
+        f"{result['machine']}. The load average before was "
+        f"{result['load_before']:.1f}: where it is above 1, other work shared "
+        "the cores.\n\n"
         + table(header, rows)
         + f"\n{answered:,} answered, {refused:,} told to try again (429), "
         f"{others:,} errors. Memory of the service and its workers after the "
