@@ -8,6 +8,7 @@ answered: whoever sends faster than it is computed is slowed down.
 """
 
 import asyncio
+import contextlib
 import json
 import sys
 import traceback
@@ -133,21 +134,19 @@ async def stream(websocket):
     except ServiceError as error:
         code = TRY_AGAIN_LATER if error.status == 503 else BAD_DATA
         reason = error.message
-        await _send(websocket, {"type": "error", **error.body()})
+        await _send_last(websocket, error)
     except Exception:
         print(f"stream:\n{traceback.format_exc()}", file=sys.stderr)
         code, reason = INTERNAL_ERROR, "The stream could not go on."
         error = ServiceError(500, reason, "stream_failed")
-        await _send(websocket, {"type": "error", **error.body()})
+        await _send_last(websocket, error)
     finally:
         if transcriber is not None:
             state.streams.give_back(model, transcriber)
-    try:
-        await websocket.close(
-            code, reason.encode()[:120].decode("utf8", "ignore")
-        )
-    except (RuntimeError, WebSocketDisconnect):
-        pass  # the client was faster
+    # Where the client was faster there is nothing to close.
+    with contextlib.suppress(RuntimeError, WebSocketDisconnect):
+        short = reason.encode()[:120].decode("utf8", "ignore")
+        await websocket.close(code, short)
 
 
 async def _send(websocket, message):
@@ -155,6 +154,12 @@ async def _send(websocket, message):
         await websocket.send_text(json.dumps(message))
     except (RuntimeError, WebSocketDisconnect):
         raise WebSocketDisconnect from None
+
+
+async def _send_last(websocket, error):
+    """Say what is wrong, to a client that may have gone."""
+    with contextlib.suppress(WebSocketDisconnect):
+        await _send(websocket, {"type": "error", **error.body()})
 
 
 def _wanted(models, query):
