@@ -6,6 +6,8 @@ Shapes: `B` batch, `T` tokens, `C` classes (for tokens, the vocabulary).
 import keras
 from keras import ops
 
+from keras_selfattn.losses.batch_mean import batch_mean
+
 
 def smoothed_cross_entropy(labels, logits, smoothing=0.0):
     """`-sum_c q_c log p_c`, `q = (1 - s) y + s / C`, from logits.
@@ -59,7 +61,7 @@ def token_mean(costs, counted, sample_weight=None):
     if sample_weight is not None:
         rows = ops.cast(sample_weight, "float32")
         weights = weights * ops.reshape(rows, (-1, 1))
-    return ops.sum(costs * weights) / ops.maximum(ops.sum(weights), 1.0)
+    return batch_mean(ops.sum(costs * weights), ops.sum(weights))
 
 
 @keras.saving.register_keras_serializable(package="keras_selfattn")

@@ -11,6 +11,7 @@ from keras import ops
 
 from keras_selfattn.layers.spec_augment import SpecAugment
 from keras_selfattn.layers.spectral import LogMelSpectrogram
+from keras_selfattn.losses.batch_mean import batch_mean
 from keras_selfattn.losses.cross_entropy import smoothed_cross_entropy
 from keras_selfattn.losses.ctc import ctc_loss
 from keras_selfattn.losses.flat_start import flat_start_loss
@@ -226,8 +227,8 @@ class HybridRecognizer(Task):
             weight = ops.cast(sample_weight, "float32")
             ctc, labels = ctc * weight, labels * weight
             costs, tokens = costs * weight, tokens * weight
-        ctc = ops.sum(ctc) / ops.maximum(ops.sum(labels), 1.0)
-        attention = ops.sum(costs) / ops.maximum(ops.sum(tokens), 1.0)
+        ctc = batch_mean(ops.sum(ctc), ops.sum(labels))
+        attention = batch_mean(ops.sum(costs), ops.sum(tokens))
         return self.ctc_weight * ctc + (1 - self.ctc_weight) * attention
 
     def _energy(self, x):

@@ -13,6 +13,7 @@ from keras_selfattn.export.probes import probe_waveforms
 from keras_selfattn.export.signature import Signature
 from keras_selfattn.layers.spec_augment import SpecAugment
 from keras_selfattn.layers.spectral import LogMelSpectrogram
+from keras_selfattn.losses.batch_mean import batch_mean
 from keras_selfattn.losses.ctc import ctc_loss
 from keras_selfattn.losses.distillation import frame_distillation
 from keras_selfattn.models.conformer import ConformerEncoder
@@ -215,7 +216,7 @@ class SpeechRecognizer(Task):
         if sample_weight is not None:
             weight = ops.cast(sample_weight, "float32")
             losses, labels = losses * weight, labels * weight
-        return ops.sum(losses) / ops.maximum(ops.sum(labels), 1.0)
+        return batch_mean(ops.sum(losses), ops.sum(labels))
 
     def distill(self, weight, delay_frames=0):
         """From here on, training in chunks learns from full context, too.
