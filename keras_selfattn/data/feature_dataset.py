@@ -108,8 +108,8 @@ class FeatureDataset(UtteranceDataset):
         """Frames in this epoch's batches, padding included."""
         return self.padded_values
 
-    def __getitem__(self, index):
-        inputs, token_ids = super().__getitem__(index)
+    def rows_of(self, index, places):
+        inputs, token_ids = super().rows_of(index, places)
         if self._teacher_forcing:
             inputs["token_ids"] = token_ids
         return inputs, token_ids

@@ -156,18 +156,32 @@ class UtteranceDataset(keras.utils.PyDataset):
         """The examples of the rows of batch `index`, in order."""
         return [self.examples[i] for i in self._batches[index].indices]
 
+    def count_rows(self, index):
+        """How many utterances batch `index` has."""
+        return len(self._batches[index].indices)
+
     def __getitem__(self, index):
         if not 0 <= index < len(self._batches):
             raise IndexError(f"batch {index} of {len(self._batches)}")
+        return self.rows_of(index, range(self.count_rows(index)))
+
+    def rows_of(self, index, places):
+        """Batch `index` cut to some rows: the others are not even read.
+
+        Args:
+            index: int.
+            places: iterable of int, rows of the batch.
+        """
         batch = self._batches[index]
-        rows = [self._augmented(i) for i in batch.indices]
+        chosen = [batch.indices[place] for place in places]
+        rows = [self._augmented(i) for i in chosen]
         # A manifest's duration may be a little short of what is read.
         padded_length = max(
             batch.padded_length,
             round_up(max(map(len, rows)), self._length_multiple),
         )
         width = max(w for p, w in self._widths.items() if p <= padded_length)
-        tokens = [self._tokens[i] for i in batch.indices]
+        tokens = [self._tokens[i] for i in chosen]
         return pad_batch(rows, tokens, padded_length, width)
 
     def _augmented(self, i):
