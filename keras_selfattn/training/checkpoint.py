@@ -1,8 +1,13 @@
 """Checkpoints a training goes on from as if it had never stopped.
 
 One `.npz` file holds every variable of the model (seed states included)
-and of the optimizer, the place (epoch, batch) and what the run has logged.
-The last whole file survives a kill at any moment.
+and of the optimizer, the place (epoch, batch), what the run has logged, and on
+torch the state of its random numbers, which layers without a seed draw.
+The last whole file survives a kill at any moment, and the one before it is
+kept, too: where the newest turns out damaged, a training goes on from there.
+
+Paths and shapes are the same on all backends, so a training may go on with
+another one, and with any number of processes.
 
 The next steps are the same, bit for bit, where nothing else feeds them:
 every random layer has a seed, data are a function of (seed, epoch), each
@@ -11,6 +16,7 @@ number of threads).
 """
 
 import json
+import os
 import re
 from pathlib import Path
 
@@ -19,8 +25,14 @@ import numpy as np
 
 from keras_selfattn.atomic_file import written_beside
 
+_RANDOM = "torch_random_state"
 
-def save_checkpoint(path, model, epoch, batch, history=None):
+
+class DamagedCheckpoint(ValueError):
+    """A checkpoint that is not whole."""
+
+
+def save_checkpoint(path, model, epoch, batch, history=None, keep=2):
     """Writes everything the next step depends on.
 
     Args:
@@ -29,10 +41,17 @@ def save_checkpoint(path, model, epoch, batch, history=None):
         epoch: int, epoch to go on in.
         batch: int, batch of that epoch to go on with.
         history: JSON-able, carried along.
+        keep: int >= 1, files: this one, and those before it as "NAME.1.npz"
+            and so on.
+
+    Raises:
+        OSError: where it cannot be written; what was there stays.
     """
+    path = Path(path)
     arrays = {
         "place": np.array([epoch, batch]),
         "history": np.frombuffer(json.dumps(history).encode(), "uint8"),
+        **_random_state(),
     }
     for group, variables in _groups(model):
         for i, variable in enumerate(variables):
@@ -40,8 +59,54 @@ def save_checkpoint(path, model, epoch, batch, history=None):
             if value.dtype.kind not in "biuf":  # bfloat16, which fits
                 value = value.astype("float32")
             arrays[f"{group}/{i:05d}/{variable.path}"] = value
-    with written_beside(path) as part, open(part, "wb") as file:
-        np.savez(file, **arrays)
+    try:
+        with written_beside(path) as part:
+            with open(part, "wb") as file:
+                np.savez(file, **arrays)
+            _move_back(path, keep)
+    except OSError as error:
+        raise OSError(
+            error.errno,
+            f"The checkpoint could not be written ({error.strerror or error});"
+            " the one before it is whole. Make room and start the same "
+            "command again",
+            str(path),
+        ) from error
+
+
+def has_checkpoint(path):
+    """Whether there is something to go on from, damaged or not."""
+    return bool(_newest_first(path))
+
+
+def remove_checkpoints(path):
+    """Removes a checkpoint and those before it."""
+    for file in _newest_first(path):
+        file.unlink()
+
+
+def restore_newest(path, model, say):
+    """Restores a checkpoint, or the one before it where it is damaged.
+
+    Args:
+        path: file that `save_checkpoint` wrote.
+        model: see `restore_checkpoint`.
+        say: function of a line of text, for what was damaged.
+
+    Returns:
+        epoch, batch, history.
+
+    Raises:
+        ValueError: as `restore_checkpoint`, of the last one tried.
+    """
+    files = _newest_first(path) or [Path(path)]
+    for i, file in enumerate(files):
+        try:
+            return restore_checkpoint(file, model)
+        except DamagedCheckpoint as error:
+            if i + 1 == len(files):
+                raise
+            say(f"{error} Going back to {files[i + 1].name}.")
 
 
 def restore_checkpoint(path, model):
@@ -56,7 +121,8 @@ def restore_checkpoint(path, model):
         epoch, batch, history.
 
     Raises:
-        ValueError: where the file is missing, damaged or of another model.
+        DamagedCheckpoint: where the file is not whole.
+        ValueError: where it is missing, or of another model.
     """
     path = Path(path)
     if not path.is_file():
@@ -67,10 +133,11 @@ def restore_checkpoint(path, model):
         epoch, batch = (int(i) for i in arrays.pop("place"))
         history = json.loads(arrays.pop("history").tobytes())
     except Exception as error:
-        raise ValueError(
+        raise DamagedCheckpoint(
             f"{path} is not a whole checkpoint ({error}); delete it to start "
             "anew."
         ) from error
+    random_state = arrays.pop(_RANDOM, None)
     model.optimizer.build(model.trainable_variables)
     pairs = []
     for group, variables in _groups(model):
@@ -94,7 +161,57 @@ def restore_checkpoint(path, model):
             pairs.append((variable, value))
     for variable, value in pairs:
         variable.assign(value)
+    if random_state is not None:
+        _set_random_state(random_state)
     return epoch, batch, history
+
+
+def _move_back(path, keep):
+    """Makes room for a new file: each gets the name of the one before it."""
+    files = [path, *(_older(path, i) for i in range(1, keep))]
+    for newer, older in reversed(list(zip(files, files[1:]))):
+        if not newer.is_file():
+            continue
+        if newer != path:
+            os.replace(newer, older)
+            continue
+        # The newest keeps its name until the new one takes it.
+        older.unlink(missing_ok=True)
+        try:
+            os.link(newer, older)
+        except OSError:  # a file system without links
+            os.replace(newer, older)
+
+
+def _older(path, number):
+    return path.with_name(f"{path.stem}.{number}{path.suffix}")
+
+
+def _newest_first(path):
+    path = Path(path)
+    older = {
+        int(file.suffixes[-2][1:]): file
+        for file in path.parent.glob(f"{path.stem}.*{path.suffix}")
+        if file.suffixes[-2][1:].isdigit()
+    }
+    newest = [path] if path.is_file() else []
+    return newest + [older[number] for number in sorted(older)]
+
+
+def _random_state():
+    """Torch's random numbers, of the CPU; other backends keep no state."""
+    if keras.backend.backend() != "torch":
+        return {}
+    import torch
+
+    return {_RANDOM: torch.get_rng_state().numpy()}
+
+
+def _set_random_state(state):
+    if keras.backend.backend() == "torch":
+        import torch
+
+        torch.set_rng_state(torch.from_numpy(state))
 
 
 def _groups(model):
