@@ -38,8 +38,8 @@ from training_run import (
     option,
     prepare,
     say,
-    start,
     train_epochs,
+    training_options,
 )
 
 SMOKE = {
@@ -214,11 +214,13 @@ def run(args):
     import keras
 
     from keras_selfattn.preprocessing.transcripts import normalize_transcript
+    from keras_selfattn.training.distribution import current
     from keras_selfattn.training.epoch_runs import count_steps
 
     prepare(args)
     if args.smoke:
-        vars(args).update(SMOKE, train=[write_tones(args.out / "tones")])
+        made = current().from_first(lambda: write_tones(args.out / "tones"))
+        vars(args).update(SMOKE, train=[made])
     if args.architecture not in ARCHITECTURES:
         raise ValueError(
             f"--architecture {args.architecture} is unknown; use one of "
@@ -266,6 +268,7 @@ def run(args):
     )
 
 
+@training_options(run)
 def main(
     out: Annotated[Path, option("folder of the run")],
     train: Annotated[list[str], option("FOLDER:SPLIT; repeatable")] = (),
@@ -278,7 +281,6 @@ def main(
     rooms: Annotated[int, option("rooms to simulate")] = 0,
     room_probability: Annotated[float, option("share heard in them")] = 0.3,
     band_probability: Annotated[float, option("narrow as telephones")] = 0.0,
-    backend: Annotated[str, option("torch, jax or tensorflow")] = "",
     name: Annotated[str, option("of the preset; default: of --out")] = "",
     architecture: Annotated[str, option(", ".join(ARCHITECTURES))] = (
         "conformer"
@@ -307,17 +309,10 @@ def main(
     augment_from_epoch: Annotated[int, option("speed, noise, gain")] = 2,
     spec_augment_from_epoch: int = 4,
     average: Annotated[int, option("last epochs averaged")] = 3,
-    mixed_precision: Annotated[bool, option("bfloat16 products")] = False,
-    checkpoint_every: Annotated[int, option("steps")] = 200,
-    max_steps: Annotated[int, option("of each epoch; 0: all")] = 0,
-    tensorboard: Annotated[bool, option("logs for TensorBoard")] = False,
-    profile: Annotated[int, option("steps to trace once; 0: none")] = 0,
-    seed: int = 0,
     workers: Annotated[int, option("threads that read audio")] = 1,
     smoke: Annotated[bool, option("two steps on generated tones")] = False,
 ):
     """Trains a speech recogniser; goes on where a killed run stopped."""
-    start(run, locals())
 
 
 if __name__ == "__main__":

@@ -29,8 +29,8 @@ from training_run import (
     option,
     prepare,
     say,
-    start,
     train_epochs,
+    training_options,
     warmup_cosine,
 )
 
@@ -214,12 +214,15 @@ def run(args):
     import keras
 
     from keras_selfattn.data.causal_dataset import TextRows, TokenWindows
+    from keras_selfattn.training.distribution import current
     from keras_selfattn.training.epoch_runs import count_steps
 
     prepare(args)
     if args.smoke:
-        made = write_counting(args.out / "counting.txt")
-        vars(args).update(SMOKE, text=[made], dev=[])
+        made = current().from_first(
+            lambda: str(write_counting(args.out / "counting.txt"))
+        )
+        vars(args).update(SMOKE, text=[Path(made)], dev=[])
     if not args.text:
         raise ValueError("no --text FILE (nor --smoke) is given.")
     texts, held_out = read_parts(args)
@@ -258,13 +261,13 @@ def run(args):
     keep_result(args, model, lambda: dev.scores(model), say)
 
 
+@training_options(run)
 def main(
     out: Annotated[Path, option("folder of the run")],
     text: Annotated[list[Path], option("FILE of text; repeatable")] = (),
     dev: Annotated[list[Path], option("FILE of held-out text")] = (),
     dev_share: Annotated[float, option("held out without --dev")] = 0.1,
     lines: Annotated[bool, option("each line is a text")] = False,
-    backend: Annotated[str, option("torch, jax or tensorflow")] = "",
     name: Annotated[str, option("of the preset; default: of --out")] = "",
     vocabulary: Annotated[int, option("pieces; 0: characters")] = 0,
     window: Annotated[int, option("tokens that the model sees")] = 64,
@@ -289,16 +292,9 @@ def main(
     clip_norm: float = 1.0,
     average: Annotated[int, option("last epochs averaged")] = 1,
     sample_tokens: Annotated[int, option("written after an epoch")] = 200,
-    mixed_precision: Annotated[bool, option("bfloat16 products")] = False,
-    checkpoint_every: Annotated[int, option("steps")] = 200,
-    max_steps: Annotated[int, option("of each epoch; 0: all")] = 0,
-    tensorboard: Annotated[bool, option("logs for TensorBoard")] = False,
-    profile: Annotated[int, option("steps to trace once; 0: none")] = 0,
-    seed: int = 0,
     smoke: Annotated[bool, option("two steps on a made-up text")] = False,
 ):
     """Trains a language model; goes on where a killed run stopped."""
-    start(run, locals())
 
 
 if __name__ == "__main__":

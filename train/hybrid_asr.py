@@ -22,8 +22,8 @@ from training_run import (
     option,
     prepare,
     say,
-    start,
     train_epochs,
+    training_options,
 )
 
 SMOKE = {
@@ -200,13 +200,15 @@ def run(args):
     from keras_selfattn.data.feature_augmentation import FeatureAugmenter
     from keras_selfattn.data.feature_dataset import FeatureDataset
     from keras_selfattn.tasks.task import load_weight_file
+    from keras_selfattn.training.distribution import current
     from keras_selfattn.training.epoch_runs import count_steps
 
     prepare(args)
     if args.smoke:
-        vars(args).update(
-            SMOKE, train=[write_smoke_corpus(args.out / "patterns")]
+        made = current().from_first(
+            lambda: write_smoke_corpus(args.out / "patterns")
         )
+        vars(args).update(SMOKE, train=[made])
     if not args.train:
         raise ValueError("no --train FOLDER:SPLIT (nor --smoke) is given.")
     examples = read_features(args.train)
@@ -259,11 +261,11 @@ def run(args):
     )
 
 
+@training_options(run, checkpoint_every=1000)
 def main(
     out: Annotated[Path, option("folder of the run")],
     train: Annotated[list[str], option("FOLDER:SPLIT; repeatable")] = (),
     dev: Annotated[list[str], option("FOLDER:SPLIT; repeatable")] = (),
-    backend: Annotated[str, option("torch, jax or tensorflow")] = "",
     name: Annotated[str, option("of the preset; default: of --out")] = "",
     init: Annotated[str, option("preset folder of such a model")] = "",
     frame_rate_hz: Annotated[int, option("of the features")] = 100,
@@ -295,16 +297,9 @@ def main(
     time_mask_fraction: float = 0.06,
     average: Annotated[int, option("last epochs averaged")] = 5,
     dev_every: Annotated[int, option("epochs")] = 5,
-    mixed_precision: Annotated[bool, option("bfloat16 products")] = False,
-    checkpoint_every: Annotated[int, option("steps")] = 1000,
-    max_steps: Annotated[int, option("of each epoch; 0: all")] = 0,
-    tensorboard: Annotated[bool, option("logs for TensorBoard")] = False,
-    profile: Annotated[int, option("steps to trace once; 0: none")] = 0,
-    seed: int = 0,
     smoke: Annotated[bool, option("two steps on generated features")] = False,
 ):
     """Trains a hybrid recogniser; goes on where a killed run stopped."""
-    start(run, locals())
 
 
 if __name__ == "__main__":

@@ -35,8 +35,8 @@ from training_run import (
     option,
     prepare,
     say,
-    start,
     train_epochs,
+    training_options,
     warmup_cosine,
 )
 
@@ -208,12 +208,15 @@ def run(args):
     import keras
 
     from keras_selfattn.data.masked_dataset import MaskedDataset
+    from keras_selfattn.training.distribution import current
     from keras_selfattn.training.epoch_runs import count_steps
 
     prepare(args)
     if args.smoke:
-        made = write_counting(args.out / "counting.txt")
-        vars(args).update(SMOKE, text=[str(made)], dev=[])
+        made = current().from_first(
+            lambda: str(write_counting(args.out / "counting.txt"))
+        )
+        vars(args).update(SMOKE, text=[made], dev=[])
     if not args.text:
         raise ValueError("no --text FILE (nor --smoke) is given.")
     texts, held_out = read_parts(args)
@@ -258,13 +261,13 @@ def run(args):
     model.save_hf(args.out / "checkpoint")
 
 
+@training_options(run)
 def main(
     out: Annotated[Path, option("folder of the run")],
     text: Annotated[list[str], option("PATH or PATH:SPLIT; repeatable")] = (),
     dev: Annotated[list[str], option("PATH or PATH:SPLIT; repeatable")] = (),
     dev_share: Annotated[float, option("held out without --dev")] = 0.02,
     html: Annotated[bool, option("texts hold HTML")] = False,
-    backend: Annotated[str, option("torch, jax or tensorflow")] = "",
     name: Annotated[str, option("of the preset; default: of --out")] = "",
     init: Annotated[
         str, option("a checkpoint's folder or hf://owner/name")
@@ -286,16 +289,9 @@ def main(
     weight_decay: float = 0.01,
     clip_norm: float = 1.0,
     average: Annotated[int, option("last epochs averaged")] = 1,
-    mixed_precision: Annotated[bool, option("bfloat16 products")] = False,
-    checkpoint_every: Annotated[int, option("steps")] = 200,
-    max_steps: Annotated[int, option("of each epoch; 0: all")] = 0,
-    tensorboard: Annotated[bool, option("logs for TensorBoard")] = False,
-    profile: Annotated[int, option("steps to trace once; 0: none")] = 0,
-    seed: int = 0,
     smoke: Annotated[bool, option("two steps on a made-up text")] = False,
 ):
     """Trains a masked language model; goes on where a killed run stopped."""
-    start(run, locals())
 
 
 if __name__ == "__main__":

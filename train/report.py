@@ -9,9 +9,10 @@ and `benchmarks/peers.json` (other systems, each with its source). What stands
 between `<!-- report:NAME -->` and `<!-- /report -->` is generated from them;
 NAME is `results`, `peers`, `benchmark`, `commands`, `wakewords`, `robustness`,
 `frontends` or `hybrid` (speech), `classification` or `classifiers`,
-`translation`, `published` or `translators`, `language`, `training`, `serving`, or
-of the attention family `attention`, `length`, `accuracy` or `growth`. In a card,
-`results`, `classification`, `translation` and `language` are that preset's own.
+`translation`, `published` or `translators`, `language`, `training`, `serving`,
+or of the attention family `attention`, `length`, `accuracy` or `growth`. In a
+card, `results`, `classification`, `translation` and `language` are that
+preset's own.
 A figure measured on another file than the one the preset ships is an error.
 
 This script reads data only; it needs neither keras_selfattn nor Keras.

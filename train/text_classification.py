@@ -38,6 +38,7 @@ from text_classification_model import (
     start_from_linear,
 )
 from text_classification_sets import (
+    class_counts,
     labels_of,
     make_dataset,
     read_sets,
@@ -45,7 +46,14 @@ from text_classification_sets import (
     texts_of,
     write_sentences,
 )
-from training_run import adapt, load_mean, option, say, start, train_epochs
+from training_run import (
+    adapt,
+    load_mean,
+    option,
+    say,
+    train_epochs,
+    training_options,
+)
 
 SMOKE = {
     "hidden_dim": 16,
@@ -86,6 +94,7 @@ def train_one(args, folder, train, dev):
     import keras
 
     from keras_selfattn.tasks.task import load_weight_file
+    from keras_selfattn.training.checkpoint import has_checkpoint
     from keras_selfattn.training.epoch_runs import (
         checkpoint_file,
         count_steps,
@@ -105,9 +114,14 @@ def train_one(args, folder, train, dev):
             "Is --label-column the right one?"
         )
     classifier = build_classifier(args, labels, texts_of(train))
-    dataset = make_dataset(args, folder, train, classifier.tokenizer, labels)
+    weights = None
+    if args.class_weights:
+        weights = class_weights(class_counts(train, labels))
+    dataset = make_dataset(
+        args, folder, train, classifier.tokenizer, labels, weights
+    )
     truth = classifier.label_ids([example.label for example in dev])
-    going_on = checkpoint_file(folder).is_file() or args.init
+    going_on = has_checkpoint(checkpoint_file(folder)) or args.init
     if args.linear_start and not going_on:
         start_from_linear(classifier, dataset, args.linear_start)
     total_steps = count_steps(dataset, args.epochs, args.max_steps)
@@ -119,9 +133,6 @@ def train_one(args, folder, train, dev):
     )
     adapt(args, classifier, classifier.encoder)
     compile_classifier(args, classifier, total_steps)
-    fit_options = {}
-    if args.class_weights:
-        fit_options["class_weight"] = class_weights(dataset.class_counts)
 
     def figures(row):
         if not dev:
@@ -137,7 +148,6 @@ def train_one(args, folder, train, dev):
         figures,
         say,
         before=lambda _, history: stop_early(history, args.patience),
-        **fit_options,
     )
 
     # Kept is the best epoch, or the last ones' mean where that is as good.
@@ -200,6 +210,7 @@ def run_folds(args, examples):
 
     from keras_selfattn.atomic_file import write_atomically, written_beside
     from keras_selfattn.data.text_tables import split_by_class
+    from keras_selfattn.training.checkpoint import remove_checkpoints
     from keras_selfattn.training.classification_report import (
         report_text,
         write_report,
@@ -240,7 +251,7 @@ def run_folds(args, examples):
                 file.unlink()
             with written_beside(kept) as new, open(new, "wb") as file:
                 np.save(file, found)
-            checkpoint_file(folder).unlink(missing_ok=True)
+            remove_checkpoints(checkpoint_file(folder))
         scores[held] = np.load(kept)
         right = scores[held].argmax(-1) == truth[held]
         accuracies[fold] = float(right.mean())
@@ -269,10 +280,14 @@ def run_folds(args, examples):
 
 def run(args):
     """The whole training of the arguments; see `main`."""
+    from keras_selfattn.training.distribution import current
+
     args.out.mkdir(parents=True, exist_ok=True)
     if args.smoke:
-        sentences = write_sentences(args.out / "sentences.tsv")
-        vars(args).update(SMOKE, train=[str(sentences)])
+        made = current().from_first(
+            lambda: str(write_sentences(args.out / "sentences.tsv"))
+        )
+        vars(args).update(SMOKE, train=[made])
     if args.architecture not in ARCHITECTURES:
         raise ValueError(
             f"--architecture {args.architecture} is unknown; use one of "
@@ -304,6 +319,7 @@ def run(args):
     say(f"The preset is in {args.out / 'preset'}.")
 
 
+@training_options(run)
 def main(
     out: Annotated[Path, option("folder of the run")],
     train: Annotated[list[str], option("PATH or PATH:SPLIT; repeatable")] = (),
@@ -315,7 +331,6 @@ def main(
     dev_share: Annotated[float, option("of train, without --dev")] = 0.1,
     folds: Annotated[int, option("stratified cross-validation")] = 0,
     folds_by_split: Annotated[bool, option("column split says")] = False,
-    backend: Annotated[str, option("torch, jax or tensorflow")] = "",
     name: Annotated[str, option("of the preset; default: of --out")] = "",
     split: Annotated[str, option("words, characters, jieba, blanks")] = "words",
     html: Annotated[bool, option("texts hold HTML")] = False,
@@ -382,17 +397,10 @@ def main(
     clip_norm: float = 1.0,
     label_smoothing: float = 0.1,
     class_weights: Annotated[bool, option("classes count alike")] = False,
-    mixed_precision: Annotated[bool, option("bfloat16 products")] = False,
-    checkpoint_every: Annotated[int, option("steps")] = 200,
-    max_steps: Annotated[int, option("of each epoch; 0: all")] = 0,
-    tensorboard: Annotated[bool, option("logs for TensorBoard")] = False,
-    profile: Annotated[int, option("steps to trace once; 0: none")] = 0,
-    seed: int = 0,
     workers: Annotated[int, option("threads that read shards")] = 2,
     smoke: Annotated[bool, option("two steps on generated texts")] = False,
 ):
     """Trains a text classifier; goes on where a killed run stopped."""
-    start(run, locals())
 
 
 if __name__ == "__main__":

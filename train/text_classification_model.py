@@ -196,11 +196,12 @@ def start_from_linear(classifier, dataset, strength):
 
 
 def class_weights(counts):
-    """Weights that make every class count alike; their mean is one."""
-    return {
-        i: int(sum(counts)) / (len(counts) * max(int(count), 1))
-        for i, count in enumerate(counts)
-    }
+    """A weight for each class, so that all count alike.
+
+    The mean over examples is one: float `(C,)`.
+    """
+    counts = np.maximum(counts, 1)
+    return counts.sum() / (len(counts) * counts)
 
 
 def compile_classifier(args, classifier, total_steps):

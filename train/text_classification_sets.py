@@ -1,5 +1,6 @@
 """What `train/text_classification.py` learns from: sets of labelled texts."""
 
+from collections import Counter
 from pathlib import Path
 
 import numpy as np
@@ -79,8 +80,24 @@ def texts_of(train):
         yield tuple(text) if isinstance(text, list) else text
 
 
-def make_dataset(args, folder, train, tokenizer, labels):
-    """Batches of training examples, or of prepared corpora."""
+def class_counts(train, labels):
+    """How many training examples each class has: int `(C,)`."""
+    if is_sharded(train):
+        return np.array(
+            [
+                sum(corpus.index["labels"].get(label, 0) for corpus in train)
+                for label in labels
+            ]
+        )
+    found = Counter(example.label for example in train)
+    return np.array([found[label] for label in labels])
+
+
+def make_dataset(args, folder, train, tokenizer, labels, weights=None):
+    """Batches of training examples, or of prepared corpora.
+
+    `weights` are what an example of each class counts, float `(C,)`.
+    """
     from keras_selfattn.data.sharded_texts import ShardedTexts
     from keras_selfattn.data.text_dataset import TextDataset
 
@@ -88,5 +105,10 @@ def make_dataset(args, folder, train, tokenizer, labels):
     if is_sharded(train):
         more, bar = measured_in(args, folder)
         with bar:
-            return ShardedTexts(train, tokenizer, labels, **size, **more)
+            return ShardedTexts(
+                train, tokenizer, labels, class_weights=weights, **size, **more
+            )
+    if weights is not None:
+        by_label = dict(zip(labels, weights, strict=True))
+        size["sample_weights"] = [by_label[e.label] for e in train]
     return TextDataset(train, tokenizer, labels, **size, seed=args.seed)

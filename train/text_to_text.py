@@ -26,8 +26,8 @@ from training_run import (
     option,
     prepare,
     say,
-    start,
     train_epochs,
+    training_options,
 )
 
 SMOKE = {
@@ -284,6 +284,7 @@ def run(args):
     keep_result(args, task, scores, say)
 
 
+@training_options(run)
 def main(
     out: Annotated[Path, option("folder of the run")],
     train: Annotated[list[str], option("NAME=TABLE:SPLIT")] = (),
@@ -294,7 +295,6 @@ def main(
     limit: Annotated[int, option("examples a task counts for; 0: all")] = 0,
     temperature: Annotated[float, option("of mixing")] = 1.0,
     epoch_examples: Annotated[int, option("0: as many as there are")] = 0,
-    backend: Annotated[str, option("torch, jax or tensorflow")] = "",
     name: Annotated[str, option("of the preset; default: of --out")] = "",
     init: Annotated[str, option("preset or hf:// to start from")] = "",
     vocabulary: Annotated[int, option("pieces and sentinels")] = 8000,
@@ -321,16 +321,9 @@ def main(
     dev_examples: Annotated[int, option("of each task; 0: all")] = 200,
     beam: Annotated[int, option("of the last dev score")] = 4,
     average: Annotated[int, option("last epochs averaged")] = 3,
-    mixed_precision: Annotated[bool, option("bfloat16 products")] = False,
-    checkpoint_every: Annotated[int, option("steps")] = 200,
-    max_steps: Annotated[int, option("of each epoch; 0: all")] = 0,
-    tensorboard: Annotated[bool, option("logs for TensorBoard")] = False,
-    profile: Annotated[int, option("steps to trace once; 0: none")] = 0,
-    seed: int = 0,
     smoke: Annotated[bool, option("two steps on made-up tasks")] = False,
 ):
     """Trains a T5 on several tasks; goes on where a killed run stopped."""
-    start(run, locals())
 
 
 if __name__ == "__main__":

@@ -1,28 +1,90 @@
 """How the training scripts start, train their epochs, and end.
 
 Shared by `asr.py`, `causal_lm.py`, `hybrid_asr.py`, `masked_lm.py`,
-`text_classification.py` and `translation.py`; here is also what they do to
-fine-tune. The backend is chosen in `start`, so nothing above a function imports
-Keras.
+`text_classification.py`, `text_to_text.py` and `translation.py`; here is also
+what they do to fine-tune. The backend is chosen in `start`, so nothing above a
+function imports Keras.
+
+With `--num-processes N` a script starts itself N times; under torchrun, Slurm
+and the like it finds out by itself. All processes run the same lines up to the
+end of `train_epochs`, where the first goes on alone and the others wait for it:
+only the first writes, measures and speaks. See docs/distribution.md.
 """
 
+import inspect
 import json
 import math
 import os
 import sys
 from types import SimpleNamespace
+from typing import Annotated
 
 import typer
 
 
 def say(text):
-    """Prints to stderr at once."""
-    print(text, file=sys.stderr, flush=True)
+    """Prints to stderr at once; of several processes only the first does."""
+    if _process.is_first:
+        print(text, file=sys.stderr, flush=True)
 
 
 def option(text):
     """A typer option with its help text."""
     return typer.Option(help=text)
+
+
+def _shared(
+    backend: Annotated[str, option("torch, jax or tensorflow")] = "",
+    distribution: Annotated[
+        str,
+        option("data_parallel, model_parallel (JAX) or none; default: asks"),
+    ] = "",
+    num_processes: Annotated[
+        int, option("to start here, which share each batch")
+    ] = 1,
+    mixed_precision: Annotated[bool, option("bfloat16 products")] = False,
+    checkpoint_every: Annotated[int, option("steps")] = 200,
+    max_steps: Annotated[int, option("of each epoch; 0: all")] = 0,
+    tensorboard: Annotated[bool, option("logs for TensorBoard")] = False,
+    profile: Annotated[int, option("steps to trace once; 0: none")] = 0,
+    seed: int = 0,
+):
+    """The options that every training script has."""
+
+
+def training_options(run, **defaults):
+    """Makes a script's `main` a command with what all of them share.
+
+    Args:
+        run: function of the options as a namespace, the work.
+        **defaults: other defaults of shared options.
+
+    Returns:
+        decorator of a function whose parameters are the script's own options.
+    """
+
+    def decorate(main):
+        own, shared = map(inspect.signature, (main, _shared))
+        parameters = list(own.parameters.values())
+        parameters += [
+            parameter.replace(default=defaults.get(name, parameter.default))
+            for name, parameter in shared.parameters.items()
+        ]
+        # Those without a default come first.
+        parameters.sort(key=lambda p: p.default is not p.empty)
+        signature = own.replace(parameters=parameters)
+
+        def command(*args, **kwargs):
+            bound = signature.bind(*args, **kwargs)
+            bound.apply_defaults()
+            start(run, dict(bound.arguments))
+
+        command.__doc__ = main.__doc__
+        command.__signature__ = signature
+        command.__annotations__ = {p.name: p.annotation for p in parameters}
+        return command
+
+    return decorate
 
 
 def start(run, options):
@@ -32,13 +94,64 @@ def start(run, options):
         run: function of the options as a namespace.
         options: dict, with "backend" among them (empty: Keras chooses).
     """
+    global _process
+    from keras_selfattn.training.launch import (
+        die_with_launcher,
+        is_launched,
+        launch,
+    )
+
     if options["backend"]:
         os.environ["KERAS_BACKEND"] = options["backend"]
+    if is_launched():
+        die_with_launcher()
+    elif options.get("num_processes", 1) > 1:
+        command = [sys.executable, *sys.orig_argv[1:]]
+        if status := launch(options["num_processes"], command, say):
+            raise typer.Exit(status)
+        return
+    args = SimpleNamespace(**options)
+    _process = SimpleNamespace(is_first=True)
+    errors = (ValueError, FloatingPointError, ImportError, OSError)
     try:
-        run(SimpleNamespace(**options))
-    except (ValueError, FloatingPointError, ImportError) as error:
-        say(f"error: {error}")
+        if "distribution" in options:
+            _process = set_up(args)
+        try:
+            run(args)
+        except WorkIsDone:
+            pass
+        if "distribution" in options:
+            _process.finish()
+    except errors as error:
+        print(f"error: {error}", file=sys.stderr, flush=True)
         raise typer.Exit(2) from error
+
+
+class WorkIsDone(Exception):
+    """Ends `run` in all processes but the first, when the epochs are done."""
+
+
+_process = SimpleNamespace(is_first=True)
+
+
+def set_up(args):
+    """The Distribution that the arguments and the environment ask for."""
+    from keras_selfattn.training.cluster import read_cluster
+    from keras_selfattn.training.distribution import distribute
+
+    cluster = read_cluster()
+    strategy = args.distribution or ("data_parallel" if cluster else "none")
+    if strategy != "none" and (
+        getattr(args, "folds", 0) or getattr(args, "folds_by_split", False)
+    ):
+        raise ValueError(
+            "--folds trains one model after another, each on one device; "
+            "leave out --distribution and --num-processes."
+        )
+    found = distribute(strategy, cluster)
+    if strategy != "none" and found.is_first:
+        say(found.describe())
+    return found
 
 
 def prepare(args):
@@ -151,8 +264,8 @@ def train_epochs(
     curves and the tables of `run_logs` are written.
 
     Args:
-        args: has `epochs`, `checkpoint_every`, `max_steps` and `name`, and
-            may have `tensorboard` and `profile`; kept as the folder's
+        args: has `epochs`, `checkpoint_every`, `max_steps`, `tensorboard`,
+            `profile` and `name`; kept as the folder's
             `arguments.json`.
         folder: path of the run.
         model: compiled task.
@@ -169,33 +282,25 @@ def train_epochs(
         list of dict, a row an epoch.
     """
     from keras_selfattn.tasks.task import save_weight_file
-    from keras_selfattn.training.checkpoint import (
-        restore_checkpoint,
-        save_checkpoint,
-    )
+    from keras_selfattn.training.checkpoint import save_checkpoint
     from keras_selfattn.training.curves import plot_curves
+    from keras_selfattn.training.distribution import current
     from keras_selfattn.training.epoch_runs import (
         checkpoint_file,
         epoch_file,
         fit_epoch,
-        keep_arguments,
     )
     from keras_selfattn.training.run_logs import RunLogs
 
-    checkpoint = checkpoint_file(folder)
-    first_epoch, first_batch, history = 0, 0, []
-    keep_arguments(folder, vars(args), checkpoint.is_file(), say)
-    logs = RunLogs(
-        folder,
-        getattr(args, "tensorboard", False),
-        getattr(args, "profile", 0),
-        say,
+    process = current()
+    check_processes(args, process, model, dataset)
+    first_epoch, first_batch, history = process.from_first(
+        lambda: go_on(args, folder, model, say)
     )
-    if checkpoint.is_file():
-        first_epoch, first_batch, history = restore_checkpoint(
-            checkpoint, model
-        )
-        say(f"Going on with epoch {first_epoch}, batch {first_batch}.")
+    process.prepare(model)
+    logs = None
+    if process.is_first:
+        logs = RunLogs(folder, args.tensorboard, args.profile, say)
     for epoch in range(first_epoch, args.epochs):
         if before(epoch, history):
             break
@@ -208,20 +313,68 @@ def train_epochs(
             history,
             args.checkpoint_every,
             args.max_steps,
-            callbacks=logs.callbacks(epoch, first_batch),
+            callbacks=logs.callbacks(epoch, first_batch) if logs else (),
             **fit_options,
         )
-        row |= score(row)
+        with process.alone(model):
+            row = process.from_first(lambda row=row: row | score(row))
         say(json.dumps(row))
         history.append(row)
-        logs.write_epochs(history)
         first_batch = 0
+        if not process.is_first:
+            continue
+        logs.write_epochs(history)
         save_weight_file(model, epoch_file(folder, epoch), "float32")
-        save_checkpoint(checkpoint, model, epoch + 1, 0, history)
+        save_checkpoint(checkpoint_file(folder), model, epoch + 1, 0, history)
         plot_curves(
             history, folder / "curves.png", args.name or folder.name, loss_label
         )
+    process.leave(model)
+    if not process.is_first:
+        raise WorkIsDone
     return history
+
+
+def check_processes(args, process, model, dataset):
+    """A ValueError where processes differ in arguments, model or data."""
+    from keras_selfattn.training.distribution import batch_digest, model_facts
+
+    if process.size == 1:
+        return
+    dataset.set_epoch(0)
+    process.agree(
+        {
+            "the arguments": vars(args),
+            "the model's variables": model_facts(model),
+            "the number of batches": len(dataset),
+            "the first batch": batch_digest(dataset[0]),
+        }
+    )
+
+
+def go_on(args, folder, model, say):
+    """Restores the newest checkpoint of a run, if it has one.
+
+    Returns:
+        epoch and batch to go on with, the rows of the epochs before.
+    """
+    from keras_selfattn.training.checkpoint import (
+        has_checkpoint,
+        restore_newest,
+    )
+    from keras_selfattn.training.epoch_runs import (
+        checkpoint_file,
+        keep_arguments,
+    )
+
+    checkpoint = checkpoint_file(folder)
+    going_on = has_checkpoint(checkpoint)
+    keep_arguments(folder, vars(args), going_on, say)
+    if not going_on:
+        return 0, 0, []
+    epoch, batch, history = restore_newest(checkpoint, model, say)
+    say(f"Going on with epoch {epoch}, batch {batch}.")
+    return epoch, batch, history
 
 
 def load_mean(model, folder, epochs):

@@ -31,8 +31,8 @@ from training_run import (
     option,
     prepare,
     say,
-    start,
     train_epochs,
+    training_options,
 )
 
 SMOKE = {
@@ -228,10 +228,12 @@ def run(args):
         split_folds,
         weighted_length,
     )
+    from keras_selfattn.training.distribution import current
 
     prepare(args)
     if args.smoke:
-        vars(args).update(SMOKE, train=[write_sums(args.out / "sums.tsv")])
+        made = current().from_first(lambda: write_sums(args.out / "sums.tsv"))
+        vars(args).update(SMOKE, train=[made])
     check_schedule(args.schedule)
     if not args.train:
         raise ValueError("no --train TABLE:SPLIT (nor --smoke) is given.")
@@ -330,12 +332,12 @@ def train_and_score(args, pairs, dev_pairs):
     return keep_result(args, translator, scores, say)
 
 
+@training_options(run)
 def main(
     out: Annotated[Path, option("folder of the run")],
     train: Annotated[list[str], option("TABLE:SPLIT or SRC,TGT")] = (),
     dev: Annotated[list[str], option("TABLE:SPLIT or SRC,TGT")] = (),
     swap: Annotated[bool, option("translate target to source")] = False,
-    backend: Annotated[str, option("torch, jax or tensorflow")] = "",
     name: Annotated[str, option("of the preset; default: of --out")] = "",
     init: Annotated[str, option("a weight file to start from")] = "",
     vocabulary: Annotated[int, option("SentencePiece pieces")] = 8000,
@@ -365,18 +367,11 @@ def main(
     dev_every: Annotated[int, option("epochs between two dev scores")] = 1,
     beam: Annotated[int, option("of the last dev score")] = 4,
     average: Annotated[int, option("last epochs averaged")] = 5,
-    mixed_precision: Annotated[bool, option("bfloat16 products")] = False,
-    checkpoint_every: Annotated[int, option("steps")] = 200,
-    max_steps: Annotated[int, option("of each epoch; 0: all")] = 0,
     folds: Annotated[int, option("cross-validation for few data")] = 0,
-    tensorboard: Annotated[bool, option("logs for TensorBoard")] = False,
-    profile: Annotated[int, option("steps to trace once; 0: none")] = 0,
-    seed: int = 0,
     workers: Annotated[int, option("threads that read shards")] = 2,
     smoke: Annotated[bool, option("two steps on made-up sentences")] = False,
 ):
     """Trains a translator; goes on where a killed run stopped."""
-    start(run, locals())
 
 
 if __name__ == "__main__":

@@ -32,6 +32,8 @@ class ShardedTexts(ShardedDataset):
         window_examples: int.
         seed: int.
         workers: int. Threads that read and tokenize. Defaults to 2.
+        class_weights: float `(C,)`, what a text of each class counts, a third
+            array of each batch; or None.
         measurements: path of a file that keeps numbers of tokens for the
             next start; or None.
         progress: called with (texts done, texts in all), or None.
@@ -58,6 +60,7 @@ class ShardedTexts(ShardedDataset):
         window_examples=WINDOW_EXAMPLES,
         seed=0,
         workers=2,
+        class_weights=None,
         measurements=None,
         progress=None,
     ):
@@ -85,6 +88,9 @@ class ShardedTexts(ShardedDataset):
             )
         self._tokenizer = tokenizer
         self._places = {label: i for i, label in enumerate(labels)}
+        self._weights = None
+        if class_weights is not None:
+            self._weights = np.asarray(class_weights, "float32")
         self._begin(tokenizer.get_config(), measurements, progress)
 
     @property
@@ -111,8 +117,11 @@ class ShardedTexts(ShardedDataset):
         length = min(batch.padded_length, self._tokenizer.max_tokens)
         features = [self._features(row) for row in rows]
         class_ids = [self._places[row["label"]] for row in rows]
+        class_ids = np.asarray(class_ids, "int32")
         inputs = pad_features(features, {"token_ids": length})
-        return inputs, np.asarray(class_ids, "int32")
+        if self._weights is None:
+            return inputs, class_ids
+        return inputs, class_ids, self._weights[class_ids]
 
 
 class ShardedPairs(ShardedDataset):

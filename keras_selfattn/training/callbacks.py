@@ -2,6 +2,7 @@
 
 import json
 import math
+import os
 import time
 from pathlib import Path
 
@@ -24,7 +25,8 @@ class StepLog(keras.callbacks.Callback):
     finite stands as null; `patience` of them in a row stop the training.
 
     Args:
-        path: file, appended to (JSON Lines).
+        path: file, appended to (JSON Lines); None writes none, in a process
+            that is not the first.
         epoch: int, the epoch this `fit` runs.
         first_batch: int, batches of it that were done before this `fit`.
         patience: int >= 1, losses in a row that may be NaN or infinite.
@@ -41,7 +43,7 @@ class StepLog(keras.callbacks.Callback):
         super().__init__()
         if patience < 1:
             raise ValueError(f"patience={patience}; expected at least 1.")
-        self.path = Path(path)
+        self.path = Path(os.devnull if path is None else path)
         self.epoch = epoch
         self.first_batch = first_batch
         self.patience = patience

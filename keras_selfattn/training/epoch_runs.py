@@ -12,6 +12,7 @@ from pathlib import Path
 from keras_selfattn.atomic_file import write_atomically
 from keras_selfattn.training.callbacks import StepLog, mean_loss, read_rows
 from keras_selfattn.training.checkpoint import CheckpointEvery
+from keras_selfattn.training.distribution import current
 
 
 def checkpoint_file(folder):
@@ -69,6 +70,9 @@ def fit_epoch(
 ):
     """One epoch, or what is left of it, as a `fit` of its own.
 
+    Of several processes (see `distribution`) each trains on its rows, and the
+    first writes.
+
     Args:
         model: compiled keras.Model.
         dataset: has `set_epoch(epoch, first_batch)`, a length and
@@ -88,30 +92,34 @@ def fit_epoch(
         trained here, such as "audio_seconds_per_second", and the share of the
         seconds in which steps waited for data, "waited".
     """
+    process = current()
+    dataset = process.rows(dataset)
     dataset.set_epoch(epoch, first_batch=first_batch)
     steps = len(dataset)
     if max_steps:
         steps = min(steps, max_steps - first_batch)
     log = Path(folder) / "steps.jsonl"
     start = time.perf_counter()
+    step_log = StepLog(log if process.is_first else None, epoch, first_batch)
+    callbacks = [*callbacks, step_log]
+    if process.is_first:
+        callbacks.append(
+            CheckpointEvery(
+                checkpoint_file(folder),
+                checkpoint_every,
+                epoch,
+                first_batch,
+                history,
+            )
+        )
     if steps > 0:  # none where a kill fell between the last and the epoch's end
         model.fit(
             dataset.for_backend(),
             steps_per_epoch=steps,
             epochs=1,
             shuffle=False,
-            verbose=1 if sys.stdout.isatty() else 2,
-            callbacks=[
-                *callbacks,
-                StepLog(log, epoch, first_batch),
-                CheckpointEvery(
-                    checkpoint_file(folder),
-                    checkpoint_every,
-                    epoch,
-                    first_batch,
-                    history,
-                ),
-            ],
+            verbose=(1 if sys.stdout.isatty() else 2) * process.is_first,
+            callbacks=callbacks,
             **options,
         )
     seconds = time.perf_counter() - start
