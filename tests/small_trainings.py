@@ -65,7 +65,7 @@ def text_classification():
     return task, TextDataset(examples, tokenizer, task.labels, batch_size=6)
 
 
-def translation():
+def translation(dropout=0.0):
     """Number words to digits, of 1 to 5."""
     tokenizer = number_tokenizer()
     transformer = Transformer(
@@ -74,7 +74,8 @@ def translation():
         1,
         2,
         32,
-        dropout=0.0,
+        dropout=dropout,
+        seed=0,
         name="transformer",
     )
     task = Translator(tokenizer, transformer, label_smoothing=0.1)
@@ -155,14 +156,15 @@ TRAININGS = {
 }
 
 
-def make(name, **options):
+def make(name, dropout=0.0, **options):
     """A compiled task with its first weights, and its dataset.
 
     Args:
         name: str, of TRAININGS.
+        dropout: float, of a translator.
         **options: of the optimizer.
     """
-    task, dataset = TRAININGS[name]()
+    task, dataset = TRAININGS[name](**({"dropout": dropout} if dropout else {}))
     draw_weights(task)
     task.compile(optimizer(**options))
     return task, dataset

@@ -294,10 +294,9 @@ def train_epochs(
 
     process = current()
     check_processes(args, process, model, dataset)
-    first_epoch, first_batch, history = process.from_first(
-        lambda: go_on(args, folder, model, say)
+    first_epoch, first_batch, history = process.prepare(
+        model, lambda: go_on(args, folder, model, say)
     )
-    process.prepare(model)
     logs = None
     if process.is_first:
         logs = RunLogs(folder, args.tensorboard, args.profile, say)

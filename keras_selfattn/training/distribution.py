@@ -117,16 +117,20 @@ class Distribution:
                     "and version."
                 )
 
-    def prepare(self, model):
-        """Makes `fit` train over all processes.
-
-        Call it when the model is compiled, and its checkpoint, if there is
-        one, restored in the first process: all get the values of that one.
+    def prepare(self, model, restore=None):
+        """Makes `fit` train over all processes, from the same values.
 
         Args:
-            model: compiled keras.Model.
+            model: compiled keras.Model; all get the first process's values.
+            restore: function without arguments that puts a checkpoint into
+                the model, and gives a JSON-able value; only the first process
+                calls it.
+
+        Returns:
+            what `restore` gave, in all processes.
         """
         model.optimizer.build(model.trainable_variables)
+        return self.from_first(restore) if restore else None
 
     def rows(self, dataset):
         """The dataset's batches, cut to this process's rows.
@@ -144,6 +148,31 @@ class Distribution:
     def alone(self, model):
         """Within, the model computes in this process alone, to measure it."""
         yield
+
+    @contextlib.contextmanager
+    def watched(self):
+        """Within, what the backend says of a lost process is one clear error.
+
+        Raises:
+            ConnectionError: another process is gone, or answers no longer.
+        """
+        try:
+            yield
+        except Exception as error:
+            if self.size == 1 or not self.tells_of_loss(error):
+                raise
+            raise self.lost(error) from error
+
+    def tells_of_loss(self, error):
+        """Whether an error of the backend's means that a process is gone."""
+        return False
+
+    def lost(self, error):
+        """The clear error for it."""
+        reason = str(error).strip().splitlines()[0]
+        return ConnectionError(
+            f"Process {self.rank} of {self.size} lost another process: {reason}"
+        )
 
     def leave(self, model):
         """Ends the training: the first process goes on with the model alone.

@@ -25,6 +25,7 @@ MODEL_LAYOUT = {
     rf"{_FEED_FORWARD}/bias$": ("model",),
     r"feed_forward(_in|_out)?/contract/kernel$": ("model", None),
 }
+_SIGNS_OF_LOSS = ("Gloo", "gloo", "UNAVAILABLE", "ABORTED", "DEADLINE", "peer")
 _SILENCE_SECONDS = 30  # seconds until a silent process counts as gone
 
 
@@ -107,20 +108,42 @@ class JaxDistribution(Distribution):
             return values
         from jax.experimental import multihost_utils
 
-        found = multihost_utils.process_allgather(np.asarray(values, "int32"))
-        return np.asarray(found).sum(axis=0, dtype="int32")
+        with self.watched():
+            found = multihost_utils.process_allgather(
+                np.asarray(values, "int32")
+            )
+            return np.asarray(found).sum(axis=0, dtype="int32")
 
-    def prepare(self, model):
-        model.optimizer.build(model.trainable_variables)
+    def tells_of_loss(self, error):
+        import jax
+
+        return isinstance(error, jax.errors.JaxRuntimeError) and any(
+            word in str(error) for word in _SIGNS_OF_LOSS
+        )
+
+    def prepare(self, model, restore=None):
         if self.size == 1:
-            return
+            return super().prepare(model, restore)
         from jax.experimental import multihost_utils
 
+        # A value may be given to a variable of all processes by all of them
+        # only, so the first one restores into copies.
+        model.optimizer.build(model.trainable_variables)
         variables = [*model.variables, *model.optimizer.variables]
-        values = [keras.ops.convert_to_numpy(v.value) for v in variables]
-        values = multihost_utils.broadcast_one_to_all(values)
-        for variable, value in zip(variables, values, strict=True):
+        layouts = [variable._layout for variable in variables]
+        with self.alone(model):
+            for variable in model.optimizer.variables:
+                _detach(variable)
+            found = self.from_first(restore) if restore else None
+            values = multihost_utils.broadcast_one_to_all(
+                [np.asarray(variable._value) for variable in variables]
+            )
+        for variable, layout, value in zip(
+            variables, layouts, values, strict=True
+        ):
+            variable._layout = layout
             variable.assign(np.asarray(value))
+        return found
 
     @contextlib.contextmanager
     def alone(self, model):
@@ -145,15 +168,18 @@ class JaxDistribution(Distribution):
         self._detach(model)
 
     def _detach(self, model):
-        import jax
-
         keras.distribution.set_distribution(None)
-        device = jax.local_devices()[0]
         for variable in model.variables:
-            value = np.asarray(variable._value)
-            variable._layout = None
-            variable._value = jax.device_put(value, device)
+            _detach(variable)
         _forget_functions(model)
+
+
+def _detach(variable):
+    import jax
+
+    value = np.asarray(variable._value)
+    variable._layout = None
+    variable._value = jax.device_put(value, jax.local_devices()[0])
 
 
 def _forget_functions(model):

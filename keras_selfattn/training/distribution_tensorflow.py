@@ -52,6 +52,12 @@ class TensorFlowDistribution(SummedGradients):
             )
 
         self._summed = summed
+        # Outside of a function the strategy is slow, and warns of it.
+        self._sum_integers = tf.function(
+            self.sum_tensor,
+            input_signature=[tf.TensorSpec((None,), "int32")],
+            autograph=False,
+        )
 
     def describe(self):
         device = "a GPU each" if self._gpu else "CPU"
@@ -67,7 +73,22 @@ class TensorFlowDistribution(SummedGradients):
         import tensorflow as tf
 
         values = tf.constant(np.asarray(values, "int32"))
-        return self.sum_tensor(values).numpy()
+        with self.watched():
+            return self._sum_integers(values).numpy()
+
+    def tells_of_loss(self, error):
+        import tensorflow as tf
+
+        return isinstance(
+            error,
+            (
+                tf.errors.UnavailableError,
+                tf.errors.AbortedError,
+                tf.errors.CancelledError,
+                tf.errors.DeadlineExceededError,
+                tf.errors.InternalError,
+            ),
+        )
 
 
 def _addresses(cluster):

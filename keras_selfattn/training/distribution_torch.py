@@ -79,10 +79,7 @@ class TorchDistribution(SummedGradients):
         try:
             dist.all_reduce(total)
         except RuntimeError as error:
-            raise ConnectionError(
-                f"Process {self.rank} of {self.size} lost another process: "
-                f"{_first_line(error)}"
-            ) from error
+            raise self.lost(error) from error
         return total
 
     def sum_integers(self, values):

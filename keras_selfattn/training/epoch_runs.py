@@ -113,15 +113,16 @@ def fit_epoch(
             )
         )
     if steps > 0:  # none where a kill fell between the last and the epoch's end
-        model.fit(
-            dataset.for_backend(),
-            steps_per_epoch=steps,
-            epochs=1,
-            shuffle=False,
-            verbose=(1 if sys.stdout.isatty() else 2) * process.is_first,
-            callbacks=callbacks,
-            **options,
-        )
+        with process.watched():
+            model.fit(
+                dataset.for_backend(),
+                steps_per_epoch=steps,
+                epochs=1,
+                shuffle=False,
+                verbose=(1 if sys.stdout.isatty() else 2) * process.is_first,
+                callbacks=callbacks,
+                **options,
+            )
     seconds = time.perf_counter() - start
     return {
         "epoch": epoch,

@@ -27,12 +27,12 @@ class SummedGradients(Distribution):
             f"{type(self).__name__} does not define sum_tensor()."
         )
 
-    def prepare(self, model):
-        model.optimizer.build(model.trainable_variables)
+    def prepare(self, model, restore=None):
+        found = super().prepare(model, restore)
         self._broadcast([*model.variables, *model.optimizer.variables])
         self._sum_before(model.optimizer)
         if hasattr(model.train_step, "over_processes"):
-            return
+            return found
         step = model.train_step
 
         def train_step(data):
@@ -47,6 +47,7 @@ class SummedGradients(Distribution):
         model.train_step = train_step
         model.jit_compile = False  # XLA cannot wait for other processes
         model.make_train_function(force=True)
+        return found
 
     def _sum_scalar(self, scalar):
         return self.sum_tensor(ops.reshape(scalar, (1,)))[0]

@@ -1,10 +1,9 @@
-"""A small training as one of several processes, for the tests beside it.
+"""Small trainings in one of several processes, for the tests beside it.
 
-    python -m tests.distributed.worker OUT '{"trainings": ["translation"]}'
+    python -m tests.distributed.worker OUT '{"jobs": [...]}'
 
-The environment says which process it is. The first writes a file for each
-training: the values of all weights, the losses and the skipped steps. What
-the second argument may say, see `main`.
+The environment says which process it is. The first writes a file for each job:
+the values of all weights, the losses and the skipped steps.
 """
 
 import json
@@ -19,74 +18,151 @@ def main(out, words):
 
     Args:
         out: folder.
-        words: dict of "trainings" (list of str), "steps" (20), "strategy",
-            "optimizer" (its options), "spoil" (the batch whose rows weigh NaN
-            in process 1), "precision", "differ" (process 1 lacks a row).
+        words: dict of "jobs", a list of dicts for `train_job`; "strategies"
+            (["data_parallel"]), with each of which the jobs are done;
+            "disagree", try what goes wrong; and "endless", train on until
+            something ends it.
     """
     import keras
 
     from keras_selfattn.training.distribution import distribute
 
-    if words.get("precision"):
-        keras.config.set_dtype_policy(words["precision"])
-    distribution = distribute(words.get("strategy", "data_parallel"))
-    print(distribution.describe(), flush=True)
-    for name in words["trainings"]:
-        _train(out, name, words, distribution)
+    for strategy in words.get("strategies", ["data_parallel"]):
+        keras.distribution.set_distribution(None)
+        distribution = distribute(strategy)
+        print(distribution.describe(), flush=True)
+        if words.get("disagree"):
+            disagree(distribution)
+        for job in words["jobs"]:
+            found = train_job(distribution, **job)
+            if distribution.is_first:
+                name = f"{job.get('name', job['training'])}_{strategy}"
+                np.savez(out / f"{name}.npz", **found)
+    if words.get("endless"):
+        train_on(distribution)
     distribution.finish()
 
 
-def _train(out, name, words, distribution):
+def train_job(
+    distribution,
+    training,
+    name=None,
+    steps=20,
+    optimizer=None,
+    policy="float32",
+    spoil=None,
+):
+    """Trains one of `tests.small_trainings`.
+
+    Args:
+        distribution: Distribution, or None for one process without.
+        training: str, which.
+        name: str, of its file.
+        steps: int.
+        optimizer: dict, its options.
+        policy: str, of the dtypes.
+        spoil: int, a batch of the first epoch whose rows weigh NaN in the
+            last process.
+
+    Returns:
+        dict of arrays: losses, skipped, and the weights by path.
+    """
     import keras
 
-    from keras_selfattn.training.distribution import model_facts
+    from keras_selfattn.training.distribution import (
+        Distribution,
+        batch_digest,
+        model_facts,
+    )
     from tests.small_trainings import make, train
 
     keras.utils.set_random_seed(0)
-    task, dataset = make(name, **words.get("optimizer", {}))
-    if words.get("differ") and distribution.rank == 1:
-        dataset.examples.pop()
+    distribution = distribution or Distribution()
+    keras.config.set_dtype_policy(policy)
+    task, dataset = make(training, **(optimizer or {}))
+    keras.config.set_dtype_policy("float32")
     distribution.agree(
         {
-            "the dataset's size": len(dataset.examples),
+            "the first batch": batch_digest(dataset[0]),
             "the model": model_facts(task),
         }
     )
-    if distribution.rank == 1:  # which the first one's values replace
+    rank, last = distribution.rank, distribution.size - 1
+    if rank != 0 and keras.backend.backend() != "jax":  # it looks itself
+        # Which the first one's values replace.
         task.set_weights([value + 1 for value in task.get_weights()])
-    distribution.prepare(task)
+    place = distribution.prepare(task, lambda: {"place": [0, 1]})
+    assert place == {"place": [0, 1]}
     rows = distribution.rows(dataset)
-    if "spoil" in words and distribution.rank == 1:
-        rows = _spoiled(rows, words["spoil"])
-    losses = train(task, rows, words.get("steps", 20))
+    if spoil is not None and rank == last:
+        rows = spoiled(rows, spoil)
+    losses = train(task, rows, steps)
+    inner = getattr(task.optimizer, "inner_optimizer", task.optimizer)
+    skipped = keras.ops.convert_to_numpy(inner.skipped)
     with distribution.alone(task):
-        values = {
+        # A batch of one row, which no two devices can share.
+        inputs = keras.tree.map_structure(lambda a: a[:1], dataset[0][0])
+        outputs = task.predict_on_batch(inputs)
+        found = {
             f"{i:03d}/{v.path}": keras.ops.convert_to_numpy(v.value)
             for i, v in enumerate(task.weights)
+            if "seed_generator" not in v.path
         }
-    if distribution.is_first:
-        out.mkdir(parents=True, exist_ok=True)
-        skipped = keras.ops.convert_to_numpy(_skipped(task.optimizer))
-        np.savez(out / f"{name}.npz", losses=losses, skipped=skipped, **values)
+    found["outputs"] = keras.tree.flatten(outputs)[0]
+    return {"losses": losses, "skipped": skipped, **found}
 
 
-def _skipped(optimizer):
-    return getattr(optimizer, "inner_optimizer", optimizer).skipped
-
-
-def _spoiled(rows, index):
-    """Rows of which one batch weighs NaN, in this process alone."""
-    make = type(rows).__getitem__
+def spoiled(rows, index):
+    """Rows of which one batch weighs NaN."""
+    from keras_selfattn.data.process_rows import ProcessRows
 
     class Spoiled(type(rows)):
         def __getitem__(self, place):
-            inputs, targets, weights = make(self, place)
-            if self.dataset.epoch == 0 and place == index:
-                weights = weights * np.nan
+            inputs, targets, *weights = super().__getitem__(place)
+            weights = weights[0] if weights else np.ones(len(targets), "f4")
+            dataset = self.dataset if isinstance(self, ProcessRows) else self
+            if dataset.epoch == 0 and place == index:
+                weights = weights * np.float32("nan")
             return inputs, targets, weights
 
     rows.__class__ = Spoiled
     return rows
+
+
+def disagree(distribution):
+    """Prints the errors of what processes may do wrong."""
+    try:
+        distribution.agree({"the data": 20 + distribution.rank, "seed": 0})
+    except ValueError as error:
+        print(f"disagree: {error}")
+
+    def fail():
+        raise ValueError("of another model")
+
+    try:
+        distribution.from_first(fail)
+    except ValueError as error:
+        print(f"first: {error}")
+    assert distribution.gather(distribution.rank) == list(
+        range(distribution.size)
+    )
+    assert distribution.from_first(lambda: distribution.rank) == 0
+
+
+def train_on(distribution):
+    """Trains until a process is lost; prints the error that says so."""
+    from tests.small_trainings import make, train
+
+    task, dataset = make("translation")
+    distribution.prepare(task)
+    rows = distribution.rows(dataset)
+    try:
+        with distribution.watched():
+            train(task, rows, 3)
+            print("trains", flush=True)
+            train(task, rows, 10**9)
+    except ConnectionError as error:
+        sys.exit(f"error: {error}")
 
 
 if __name__ == "__main__":
