@@ -37,7 +37,7 @@ def _shared(
     backend: Annotated[str, option("torch, jax or tensorflow")] = "",
     distribution: Annotated[
         str,
-        option("data_parallel, model_parallel (JAX) or none; default: asks"),
+        option("data_parallel, model_parallel (JAX), none; empty: as started"),
     ] = "",
     num_processes: Annotated[
         int, option("to start here, which share each batch")

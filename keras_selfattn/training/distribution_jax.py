@@ -99,7 +99,7 @@ class JaxDistribution(Distribution):
         kind = "model_parallel" if self._share_model else "data_parallel"
         source = f" ({self._cluster.source})" if self._cluster else ""
         return (
-            f"{kind}: {self.size} processes{source}, jax, "
+            f"{kind}: {self.size} process(es){source}, jax, "
             f"{len(self._devices)} devices in all, keras.distribution"
         )
 

@@ -72,7 +72,8 @@ def test_each_says_what_was_set_up(together):
     backend = keras.backend.backend()
     for said in together[1]:
         first = [line for line in said.splitlines() if backend in line][0]
-        assert first.startswith("data_parallel: 2 processes (RANK and")
+        assert first.startswith("data_parallel: 2 process")
+        assert "(RANK and WORLD_SIZE)" in first
 
 
 def test_what_differs_is_named_in_both(together):
