@@ -89,7 +89,7 @@ class Distribution:
         if error is not None:
             raise error
         if failed is not None:
-            raise RuntimeError(f"The first process failed: {failed}")
+            raise FirstProcessError(f"The first process failed: {failed}")
         return found
 
     def agree(self, facts):
