@@ -30,7 +30,7 @@ MAY_IMPORT = {
     "decoding": set(),
     "data": {"preprocessing", "atomic_file"},
     "models": {"layers"},
-    "training": {"atomic_file"},
+    "training": {"atomic_file", "data", "losses"},
     "tasks": {
         "models",
         "layers",
@@ -97,8 +97,11 @@ MAY_NAME_A_BACKEND = {
     "data/tensorflow_io_audio.py",
     "layers/fused_attention.py",
     "losses/ctc.py",
-    "training/distribution.py",
     "training/profiling.py",
+    "training/checkpoint.py",
+    "training/distribution_jax.py",
+    "training/distribution_tensorflow.py",
+    "training/distribution_torch.py",
 }
 RUNTIME_NEEDS = {
     "ai_edge_litert",

@@ -14,12 +14,15 @@ skip and step alike. On JAX one program runs on all devices.
 import contextlib
 import hashlib
 import json
+import re
 
 import keras
 import numpy as np
 
 from keras_selfattn.training.cluster import read_cluster
 
+# Of an error of many lines, the one that says what happened.
+_TELLING = re.compile("unhealthy|closed|refused|reset|UNAVAILABLE|heartbeat")
 STRATEGIES = ("data_parallel", "model_parallel", "none")
 
 _current = None
@@ -139,7 +142,6 @@ class Distribution:
         """
         if self.size == 1 and self.row_multiple == 1:
             return dataset
-        # The one import of another room: what is cut is a matter of both.
         from keras_selfattn.data.process_rows import ProcessRows
 
         return ProcessRows(dataset, self.rank, self.size, self.row_multiple)
@@ -169,7 +171,9 @@ class Distribution:
 
     def lost(self, error):
         """The clear error for it."""
-        reason = str(error).strip().splitlines()[0]
+        lines = str(error).strip().splitlines()
+        telling = [line for line in lines if _TELLING.search(line)]
+        reason = (telling or lines or [""])[0]
         return ConnectionError(
             f"Process {self.rank} of {self.size} lost another process: {reason}"
         )

@@ -49,7 +49,7 @@ def start(number, out, words, **environ):
     return found
 
 
-def run(number, out, words, timeout=300, **environ):
+def run(number, out, words, timeout=900, **environ):
     """Runs the worker and waits; all processes have to end well.
 
     Returns:
