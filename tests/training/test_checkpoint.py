@@ -7,7 +7,11 @@ import pytest
 from keras_selfattn.training.callbacks import StepLog, read_rows
 from keras_selfattn.training.checkpoint import (
     CheckpointEvery,
+    DamagedCheckpoint,
+    has_checkpoint,
+    remove_checkpoints,
     restore_checkpoint,
+    restore_newest,
     save_checkpoint,
 )
 from keras_selfattn.training.schedules import WarmupCosine
@@ -197,3 +201,64 @@ def test_bfloat16_variables_come_back(tmp_path):
 def test_no_batch_between_two_saves_is_refused(tmp_path):
     with pytest.raises(ValueError, match="every=0"):
         CheckpointEvery(tmp_path / "c.npz", 0, 0)
+
+
+def test_the_one_before_stands_in_for_a_damaged_one(tmp_path):
+    path, model, said = tmp_path / "checkpoint.npz", build(0), []
+    model.optimizer.build(model.trainable_variables)
+    assert not has_checkpoint(path)
+    for batch in range(4):
+        save_checkpoint(path, model, 2, batch, keep=3)
+    assert sorted(os.listdir(tmp_path)) == [
+        "checkpoint.1.npz",
+        "checkpoint.2.npz",
+        "checkpoint.npz",
+    ]
+    assert restore_newest(path, build(1), said.append) == (2, 3, None)
+    assert not said
+    path.write_bytes(path.read_bytes()[:100])
+    assert restore_newest(path, build(1), said.append) == (2, 2, None)
+    (line,) = said
+    assert "not a whole checkpoint" in line
+    assert line.endswith("Going back to checkpoint.1.npz.")
+    # Of another model is another matter: nobody wants an older one of it.
+    with pytest.raises(ValueError, match="another model"):
+        restore_newest(tmp_path / "checkpoint.1.npz", build(1, 9), said.append)
+    for older in tmp_path.iterdir():
+        older.write_bytes(b"")
+    with pytest.raises(DamagedCheckpoint, match="checkpoint.2.npz is not"):
+        restore_newest(path, build(1), said.append)
+    remove_checkpoints(path)
+    assert os.listdir(tmp_path) == []
+
+
+def test_a_full_disk_leaves_the_old_one_whole(saved, monkeypatch):
+    import errno
+
+    def full(file, **arrays):
+        file.write(b"half of it")
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(np, "savez", full)
+    with pytest.raises(OSError, match="No space left on device") as found:
+        save_checkpoint(saved, build(0), 9, 0)
+    assert found.value.errno == errno.ENOSPC
+    assert "one before it is whole" in str(found.value)
+    assert os.listdir(saved.parent) == [saved.name]
+    assert restore_checkpoint(saved, build(1)) == (1, 0, [])
+
+
+def test_torchs_random_numbers_go_on(saved):
+    if keras.backend.backend() != "torch":
+        pytest.skip("other backends keep no state beside variables")
+    import torch
+
+    torch.manual_seed(5)
+    model = build(0)
+    model.optimizer.build(model.trainable_variables)
+    torch.rand(3)
+    save_checkpoint(saved, model, 0, 0)
+    expected = torch.rand(3)
+    torch.manual_seed(6)
+    restore_checkpoint(saved, build(1))
+    assert torch.equal(torch.rand(3), expected)
