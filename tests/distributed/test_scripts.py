@@ -12,7 +12,7 @@ import pytest
 from keras_selfattn.training.callbacks import read_rows
 from tests.distributed.processes import ROOT
 
-pytestmark = [pytest.mark.distributed, pytest.mark.slow]
+pytestmark = [pytest.mark.distributed, pytest.mark.proof]
 
 OPTIONS = {
     "hidden-dim": 8,
