@@ -15,6 +15,7 @@ CLASSIFICATION = "classification"
 _KINDS = {
     "SpeechRecognizer": TRANSCRIPTION,
     "WhisperRecognizer": TRANSCRIPTION,
+    "MoonshineRecognizer": TRANSCRIPTION,
     "Translator": TRANSLATION,
     "TextClassifier": CLASSIFICATION,
 }

@@ -119,7 +119,9 @@ class Answerer:
             from keras_selfattn.runtime.text_classifier import Classifier
 
             return Classifier(model.path)
-        from keras_selfattn.runtime.whisper_transcriber import open_transcriber
+        from keras_selfattn.runtime.dictation_transcriber import (
+            open_transcriber,
+        )
 
         return open_transcriber(model.path), speech_search(model)
 
