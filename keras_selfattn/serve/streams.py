@@ -11,6 +11,7 @@ import asyncio
 import contextlib
 import json
 import sys
+import threading
 import traceback
 from concurrent.futures import ThreadPoolExecutor
 
@@ -124,11 +125,13 @@ async def stream(websocket):
     state = websocket.app.state
     asked = PROTOCOL in websocket.scope.get("subprotocols", ())
     await websocket.accept(subprotocol=PROTOCOL if asked else None)
-    code, reason, transcriber = NORMAL, "", None
+    code, reason = NORMAL, ""
+    transcriber = dialogue = None
     try:
         model, rate_hz = _wanted(state.service.models, websocket.query_params)
         transcriber = await state.streams.take(model)
-        code = await _Dialogue(websocket, state, transcriber, rate_hz).run()
+        dialogue = _Dialogue(websocket, state, transcriber, rate_hz)
+        code = await dialogue.run()
     except WebSocketDisconnect:
         return
     except ServiceError as error:
@@ -141,6 +144,8 @@ async def stream(websocket):
         error = ServiceError(500, reason, "stream_failed")
         await _send_last(websocket, error)
     finally:
+        if dialogue is not None:
+            dialogue.leave()
         if transcriber is not None:
             state.streams.give_back(model, transcriber)
     # Where the client was faster there is nothing to close.
@@ -198,6 +203,15 @@ class _Dialogue:
             )
         self._samples = 0
         self._last = None
+        # A dialogue may be cancelled while a thread computes for it; the
+        # transcriber then goes to the next stream, which must hear nothing
+        # of this one.
+        self._computing, self._left = threading.Lock(), False
+
+    def leave(self):
+        """Let the transcriber go: no thread feeds it for this one any more."""
+        with self._computing:
+            self._left = True
 
     async def run(self):
         """Answer until the end; return the code to close with."""
@@ -277,15 +291,19 @@ class _Dialogue:
         )
         if self._resampler is not None and len(samples):
             samples = self._resampler.resample_chunk(samples)
-        return self._transcriber.feed(samples)
+        with self._computing:
+            return "" if self._left else self._transcriber.feed(samples)
 
     def _close_feed(self):
-        if self._resampler is not None:
-            rest = self._resampler.resample_chunk(
-                np.zeros(0, "float32"), last=True
-            )
-            self._transcriber.feed(rest)
-        return self._transcriber.finish()
+        with self._computing:
+            if self._left:
+                raise WebSocketDisconnect
+            if self._resampler is not None:
+                rest = self._resampler.resample_chunk(
+                    np.zeros(0, "float32"), last=True
+                )
+                self._transcriber.feed(rest)
+            return self._transcriber.finish()
 
     async def _finish(self):
         last = await self._streams.run(self._close_feed)

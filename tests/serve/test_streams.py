@@ -1,6 +1,8 @@
 """Live speech, frame by frame."""
 
 import json
+import threading
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -9,6 +11,8 @@ import soxr
 from starlette.websockets import WebSocketDisconnect
 
 from keras_selfattn.runtime import StreamingTranscriber
+from keras_selfattn.serve.figures import Figures
+from keras_selfattn.serve.streams import _Dialogue
 from tests.command_line import TINY
 from tests.serve_client import STREAM, TINY_STREAM, pcm, running, wait_until
 
@@ -153,3 +157,37 @@ def test_when_the_service_ends_a_stream_says_what_it_heard(speech, expected):
         assert closed.value.code == 1012
         assert texts(said) == expected
         assert streams.live == 0
+
+
+def test_a_thread_that_is_late_does_not_feed_the_next_stream():
+    """Cancelled dialogues leave threads behind that still compute."""
+    heard, begun, go_on = [], threading.Event(), threading.Event()
+
+    class Transcriber:
+        sampling_rate_hz = 16000
+
+        def feed(self, samples):
+            begun.set()
+            assert go_on.wait(10)
+            heard.append(len(samples))
+            return ""
+
+    state = SimpleNamespace(
+        streams=None,
+        service=SimpleNamespace(settings=None, figures=Figures()),
+    )
+    talk = _Dialogue(None, state, Transcriber(), 16000)
+    feeding = threading.Thread(target=talk._feed, args=(b"\0" * 64,))
+    feeding.start()
+    assert begun.wait(10)
+    leaving = threading.Thread(target=talk.leave)
+    leaving.start()
+    leaving.join(0.2)
+    assert leaving.is_alive() and heard == []  # it waits for the thread
+    go_on.set()
+    leaving.join(10)
+    feeding.join(10)
+    assert heard == [32]
+    assert talk._feed(b"\0" * 64) == "" and heard == [32]
+    with pytest.raises(WebSocketDisconnect):
+        talk._close_feed()
