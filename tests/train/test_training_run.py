@@ -25,7 +25,14 @@ def numbers():
 
 
 def arguments(**options):
-    values = {"epochs": 3, "checkpoint_every": 2, "max_steps": 0, "name": ""}
+    values = {
+        "epochs": 3,
+        "checkpoint_every": 2,
+        "max_steps": 0,
+        "name": "",
+        "tensorboard": False,
+        "profile": 0,
+    }
     return SimpleNamespace(**(values | options))
 
 
