@@ -15,7 +15,7 @@ pytestmark = [
 ]
 
 
-@pytest.mark.parametrize("lost", [1, 0])
+@pytest.mark.parametrize("lost", [1, pytest.param(0, marks=pytest.mark.proof)])
 def test_the_other_stops_within_a_minute_and_names_it(tmp_path, lost):
     children = processes.start(2, tmp_path, {"jobs": [], "endless": True})
     logs = [tmp_path / f"{rank}.txt" for rank in range(2)]
