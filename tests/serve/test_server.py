@@ -10,7 +10,7 @@ import httpx2
 import pytest
 
 from keras_selfattn.serve.server import default_workers
-from tests.command_line import TINY, TINY_TEXT, run
+from tests.command_line import TINY, TINY_TEXT, command
 from tests.serve_client import (
     SAMPLE,
     TRANSCRIBE,
@@ -106,9 +106,10 @@ def test_a_large_upload_is_told_so_by_a_real_server():
 def test_an_address_that_is_taken_is_told():
     with child("--workers", "1", presets=[TINY_TEXT]) as (_, address):
         port = urlsplit(address).port
-        result = run("serve", "--preset", TINY_TEXT, "--port", port)
-        assert result.exit_code == 2
-        assert "could not start" in result.stderr
+        other = command("serve", "--preset", TINY_TEXT, "--port", port)
+        _, said = other.communicate(timeout=60)
+        assert other.returncode == 2
+        assert "could not start" in said
 
 
 def test_there_is_a_worker_for_each_core():
