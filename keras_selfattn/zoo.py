@@ -157,7 +157,7 @@ def load(name_or_folder):
         return load_hf(name_or_folder)
     folder = resolve(name_or_folder)
     contents = preset_folder.read(folder)
-    if contents.keys() & {"source", "base"}:
+    if preset_folder.needs_others(contents):
         choose_backend()
         try:
             return _load_of_others(folder, contents)

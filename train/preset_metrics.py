@@ -48,7 +48,7 @@ def find_source(preset: str, file: str = "model.tflite") -> Source:
         source = Source(folder / file, folder)
         if not source.file.is_file() and file == "model.tflite":
             contents = zoo.describe(folder)
-            if contents.keys() & {"source", "base"}:
+            if preset_folder.needs_others(contents):
                 source = Source(exported(folder, contents["name"]), folder)
     if not source.file.is_file():
         raise EvaluationError(f"{source.file}: there is no such file.")

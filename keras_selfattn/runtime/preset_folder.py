@@ -119,6 +119,15 @@ def verify(folder, files=None):
     return checked
 
 
+def needs_others(contents):
+    """Whether a preset's weights, or what they stand beside, are others'.
+
+    Args:
+        contents: dict, what `read` gives.
+    """
+    return bool(contents.keys() & {"source", "base"})
+
+
 def model_file(folder, name):
     """Return the path of a preset's file, checked where it is sealed.
 
@@ -134,7 +143,7 @@ def model_file(folder, name):
     """
     path = Path(folder) / name
     contents = read(folder)
-    if contents.keys() & {"source", "base"} and not path.is_file():
+    if needs_others(contents) and not path.is_file():
         raise PresetError(
             f"{contents['name']} comes without a {name}: its weights are "
             "others'. Make the file once (keras-selfattn export "
