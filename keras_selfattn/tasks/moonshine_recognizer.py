@@ -6,7 +6,6 @@ Shapes: `B` batch, `L` samples, `S` encoder frames, `T` tokens, `V` vocabulary.
 from fractions import Fraction
 
 import keras
-import numpy as np
 from keras import ops
 
 from keras_selfattn.models.moonshine import Moonshine
@@ -17,6 +16,7 @@ from keras_selfattn.tasks.dictation_task import (
     PIECES_AT_ONCE,
     DictationTask,
 )
+from keras_selfattn.tasks.speech_input import whole_seconds
 from keras_selfattn.tasks.task import from_config, to_config
 
 SAMPLING_RATE_HZ = 16000
@@ -162,12 +162,7 @@ class MoonshineRecognizer(DictationTask):
 
     def sound_rows(self, pieces):
         """As long as the longest, in whole seconds: few shapes to compile."""
-        lengths = [max(len(piece), self.min_samples) for piece in pieces]
-        width = -(-max(lengths) // SAMPLING_RATE_HZ) * SAMPLING_RATE_HZ
-        rows = np.zeros((len(pieces), width), "float32")
-        for row, samples in zip(rows, pieces, strict=True):
-            row[: len(samples)] = samples
-        return {"samples": rows, "num_samples": np.array(lengths, "int32")}
+        return whole_seconds(pieces, SAMPLING_RATE_HZ, self.min_samples)
 
     def text_ids(self, text):
         return self.tokenizer.text_ids(text)

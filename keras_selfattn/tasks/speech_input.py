@@ -120,15 +120,37 @@ def padded_batches(pieces, frontend, batch_size, min_samples):
     order = sorted(range(len(pieces)), key=lambda i: len(pieces[i]))
     for start in range(0, len(order), batch_size):
         rows = order[start : start + batch_size]
-        lengths = [max(len(pieces[i]), min_samples) for i in rows]
-        width = -(-max(lengths) // rate) * rate
-        samples = np.zeros((len(rows), width, *shape), "float32")
-        for row, i in enumerate(rows):
-            samples[row, : len(pieces[i])] = pieces[i]
-        yield (
-            rows,
-            {"samples": samples, "num_samples": np.array(lengths, "int32")},
-        )
+        chosen = [pieces[i] for i in rows]
+        yield rows, whole_seconds(chosen, rate, min_samples, shape)
+
+
+def whole_seconds(pieces, rate, min_samples, shape=()):
+    """Pieces as a model's inputs, padded to whole seconds.
+
+    Args:
+        pieces: list of float32 arrays `(L, *shape)`.
+        rate: int, samples a second.
+        min_samples: int, what a shorter piece counts as.
+        shape: see `sample_shape`.
+
+    Returns:
+        dict of "samples", float32 `(B, L, *shape)`, and "num_samples", int32
+        `(B,)`.
+    """
+    lengths = [max(len(piece), min_samples) for piece in pieces]
+    width = -(-max(lengths) // rate) * rate
+    return {
+        "samples": padded_rows(pieces, width, shape),
+        "num_samples": np.array(lengths, "int32"),
+    }
+
+
+def padded_rows(pieces, width, shape=()):
+    """Pieces, none longer than `width`, as float32 `(B, width, *shape)`."""
+    rows = np.zeros((len(pieces), width, *shape), "float32")
+    for row, samples in zip(rows, pieces, strict=True):
+        row[: len(samples)] = samples
+    return rows
 
 
 def log_softmax(logits):

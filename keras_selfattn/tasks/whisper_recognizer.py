@@ -4,7 +4,6 @@ Shapes: `B` batch, `L` samples, `T` tokens, `V` vocabulary.
 """
 
 import keras
-import numpy as np
 from keras import ops
 
 from keras_selfattn.layers.spectral import LogMelSpectrogram
@@ -25,6 +24,7 @@ from keras_selfattn.tasks.dictation_task import (
     PIECES_AT_ONCE,
     DictationTask,
 )
+from keras_selfattn.tasks.speech_input import padded_rows
 from keras_selfattn.tasks.task import from_config, to_config
 
 
@@ -184,10 +184,7 @@ class WhisperRecognizer(DictationTask):
 
     def sound_rows(self, pieces):
         """All as long as the model hears at once."""
-        rows = np.zeros((len(pieces), self.max_samples), "float32")
-        for row, samples in zip(rows, pieces, strict=True):
-            row[: len(samples)] = samples
-        return {"samples": rows}
+        return {"samples": padded_rows(pieces, self.max_samples)}
 
     def text_ids(self, text):
         return self.tokenizer.encode(f" {text}")
