@@ -39,6 +39,11 @@ class Signature:
         float_layers: names of layers that are never quantised.
         item_shape: tuple of int, what stands at each place of an input; ()
             for a number.
+        shapes: dict of an input's name to its shape behind the batch axis,
+            where inputs are not sequences: every batch size works then, in a
+            .tflite file too. None: sequences, as above.
+        tolerance: float; where a file has neither decisions nor scores, an
+            example is alike where no output differs by more.
     """
 
     name: str
@@ -50,6 +55,8 @@ class Signature:
     lengths: str | None = None
     float_layers: tuple = ()
     item_shape: tuple = ()
+    shapes: dict | None = None
+    tolerance: float | None = None
 
 
 @dataclass(frozen=True)

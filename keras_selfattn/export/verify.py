@@ -180,6 +180,7 @@ def compare(signature, reference, examples, outputs):
     difference = 0.0
     for example, found in zip(examples, outputs, strict=True):
         wanted = reference(example)
+        largest = 0.0
         for name in signature.outputs:
             if found[name].shape != wanted[name].shape:
                 raise ValueError(
@@ -190,8 +191,14 @@ def compare(signature, reference, examples, outputs):
                 continue
             apart = np.abs(found[name] - wanted[name]).max()
             # Not max(): that would lose a NaN.
-            difference = float(np.max([difference, apart]))
-        alike = _decisions(signature, found) == _decisions(signature, wanted)
+            largest = float(np.max([largest, apart]))
+        difference = float(np.max([difference, largest]))
+        if signature.tolerance is not None:
+            alike = largest <= signature.tolerance
+        else:
+            alike = _decisions(signature, found) == _decisions(
+                signature, wanted
+            )
         equal += int(np.sum(alike))
         compared += int(np.size(alike))
     if set(signature.outputs) == {signature.decisions}:

@@ -87,8 +87,13 @@ def exported_module(task, dynamic_batch):
 
     signature = task.export_signature()
     rows = None if dynamic_batch else 1
+    shapes = {
+        name: [rows, None, *signature.item_shape] for name in signature.inputs
+    }
+    if signature.shapes is not None:
+        shapes = {name: [None, *s] for name, s in signature.shapes.items()}
     specs = {
-        name: tf.TensorSpec([rows, None, *signature.item_shape], dtype, name)
+        name: tf.TensorSpec(shapes[name], dtype, name)
         for name, dtype in signature.inputs.items()
     }
     lengths = signature.lengths

@@ -14,6 +14,9 @@ from keras_selfattn.layers.classic_features import (
     SpectralEntropy,
     ZeroCrossingRate,
 )
+from keras_selfattn.layers.conditional_batch_normalization import (
+    ConditionalBatchNormalization,
+)
 from keras_selfattn.layers.conformer_block import ConformerBlock
 from keras_selfattn.layers.convolution_module import ConvolutionModule
 from keras_selfattn.layers.convolutional_subsampling import (
@@ -35,9 +38,19 @@ from keras_selfattn.layers.positions import (
     SinusoidalPositions,
 )
 from keras_selfattn.layers.precomputed_features import PrecomputedFeatures
+from keras_selfattn.layers.residual_image_blocks import (
+    ResidualDownBlock,
+    ResidualUpBlock,
+)
 from keras_selfattn.layers.self_attention import MultiHeadSelfAttention
+from keras_selfattn.layers.self_attention_2d import SelfAttention2D
 from keras_selfattn.layers.spec_augment import SpecAugment
 from keras_selfattn.layers.spectral import Framing, LogMelSpectrogram
+from keras_selfattn.layers.spectral_normalization import (
+    SpectralConv2D,
+    SpectralDense,
+    SpectralEmbedding,
+)
 from keras_selfattn.layers.t5_buckets import T5PositionBias
 from keras_selfattn.layers.waveform_stem import WaveformStem
 from keras_selfattn.layers.word_dropout import WordDropout
@@ -46,6 +59,7 @@ __all__ = [
     "AddBias",
     "AlibiPositions",
     "AttentionPooling",
+    "ConditionalBatchNormalization",
     "ConformerBlock",
     "ConvolutionModule",
     "ConvolutionalSubsampling",
@@ -66,9 +80,15 @@ __all__ = [
     "NystromSelfAttention",
     "PrecomputedFeatures",
     "RMSNorm",
+    "ResidualDownBlock",
+    "ResidualUpBlock",
     "RotaryPositions",
+    "SelfAttention2D",
     "SinusoidalPositions",
     "SpecAugment",
+    "SpectralConv2D",
+    "SpectralDense",
+    "SpectralEmbedding",
     "SpectralEntropy",
     "T5PositionBias",
     "T5RelativeBuckets",

@@ -2,6 +2,8 @@
 
 from keras_selfattn.models.attention_decoder import AttentionDecoder
 from keras_selfattn.models.bert import BertEncoder
+from keras_selfattn.models.biggan_discriminator import BigGANDiscriminator
+from keras_selfattn.models.biggan_generator import BigGANGenerator
 from keras_selfattn.models.causal_transformer import CausalTransformer
 from keras_selfattn.models.conformer import ConformerEncoder
 from keras_selfattn.models.moonshine import Moonshine
@@ -15,6 +17,8 @@ from keras_selfattn.models.whisper import Whisper
 __all__ = [
     "AttentionDecoder",
     "BertEncoder",
+    "BigGANDiscriminator",
+    "BigGANGenerator",
     "CausalTransformer",
     "ConformerEncoder",
     "Moonshine",

@@ -2,6 +2,7 @@
 
 from keras_selfattn.tasks.causal_lm import CausalLM
 from keras_selfattn.tasks.hybrid_recognizer import HybridRecognizer
+from keras_selfattn.tasks.image_generator import ImageGenerator
 from keras_selfattn.tasks.masked_lm import MaskedLM
 from keras_selfattn.tasks.moonshine_recognizer import MoonshineRecognizer
 from keras_selfattn.tasks.speech_recognizer import SpeechRecognizer
@@ -14,6 +15,7 @@ from keras_selfattn.tasks.whisper_recognizer import WhisperRecognizer
 __all__ = [
     "CausalLM",
     "HybridRecognizer",
+    "ImageGenerator",
     "MaskedLM",
     "MoonshineRecognizer",
     "SpeechRecognizer",
