@@ -11,7 +11,7 @@ class Fed:
     """What was fed to a `fit`.
 
     Attributes:
-        unit: "audio_seconds", "tokens" or "rows": what a batch holds.
+        unit: "audio_seconds", "images", "tokens" or "rows": what a batch holds.
         amount: float, of that in all batches, padding left out.
         waited_seconds: float, in which the training waited for a batch.
     """
@@ -28,8 +28,8 @@ class Fed:
 def batch_amount(dataset, batch):
     """What a batch holds: a unit and a float.
 
-    Seconds of sound where it has samples, else ids that are not padding (0),
-    of all its inputs, else rows.
+    Seconds of sound where it has samples, images where it has those, else ids
+    that are not padding (0), of all its inputs, else rows.
 
     Args:
         dataset: `sampling_rate_hz` tells the rate of its samples; where it
@@ -43,6 +43,8 @@ def batch_amount(dataset, batch):
     if is_sound and dataset is not None:
         seconds = np.sum(inputs["num_samples"]) / dataset.sampling_rate_hz
         return "audio_seconds", float(seconds)
+    if isinstance(inputs, dict) and "images" in inputs:
+        return "images", float(len(inputs["images"]))
     arrays = [np.asarray(array) for array in keras.tree.flatten(inputs)]
     ids = [a for a in arrays if a.dtype.kind in "iu" and a.ndim > 1]
     if ids:

@@ -6,7 +6,6 @@ Shapes: `B` images, `Z` latent dimension, `Y` height, `X` width, `C` channels,
 
 import keras
 import numpy as np
-from keras import ops
 
 from keras_selfattn.decoding.image_sampling import (
     class_ids,

@@ -5,7 +5,6 @@ their own.
 """
 
 import keras
-import numpy as np
 
 
 def standing_statistics(model, batches):
