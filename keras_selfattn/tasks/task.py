@@ -71,7 +71,8 @@ def save_weight_file(model, path, dtype="float16"):
                 f"{variable.path} holds values that are not finite in "
                 f"{dtype}; not saved."
             )
-        tensors[variable.path] = np.ascontiguousarray(value)
+        # Not ascontiguousarray, which gives a scalar an axis.
+        tensors[variable.path] = np.array(value, order="C")
     write_atomically(path, save(tensors, metadata={"format": "keras_selfattn"}))
 
 
