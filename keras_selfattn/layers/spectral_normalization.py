@@ -30,6 +30,14 @@ class _PowerIteration:
             name="singular_vector",
         )
 
+    # Keras's matrices and tables keep what they know of, not the vector.
+
+    def save_own_variables(self, store):
+        keras.layers.Layer.save_own_variables(self, store)
+
+    def load_own_variables(self, store):
+        keras.layers.Layer.load_own_variables(self, store)
+
     def _normalized(self, kernel, training):
         matrix = ops.reshape(kernel, (-1, kernel.shape[-1]))  # (I, O)
         vector = ops.cast(self.singular_vector, matrix.dtype)
