@@ -9,6 +9,8 @@ _HOMES = {
     "draw_word_weights": "word_weights",
     "plot_attention": "attention",
     "plot_growth": "growth",
+    "plot_image_attention": "images",
+    "plot_images": "images",
     "plot_word_weights": "word_weights",
     "word_weights_html": "word_weights",
 }
