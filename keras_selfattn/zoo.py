@@ -28,6 +28,7 @@ __all__ = [
 
 # Between processors, kernels round otherwise.
 SCORE_TOLERANCE = 5e-3
+LEVEL_TOLERANCE = 2.0  # of 255
 
 
 def root():
@@ -181,7 +182,7 @@ def check(name_or_folder):
     Returns:
         The `runtime.Transcript`, `runtime.Classification`,
         `runtime.Translation`, `runtime.Generation` or `runtime.Answer` of the
-        sample.
+        sample; of an image generator the images, uint8 `(B, H, W, C)`.
 
     Raises:
         PresetError: a file was changed, there is no reference, or what comes
@@ -196,6 +197,8 @@ def check(name_or_folder):
         )
     if "label" in reference:
         return _check_label(folder, reference)
+    if "levels" in reference:
+        return _check_images(folder, reference)
     if "prompt" in reference:
         from keras_selfattn.runtime.text_generator import TextGenerator
 
@@ -253,6 +256,29 @@ def _check_label(folder, reference):
             f"{folder.name} on {reference['text']!r}: expected "
             f"{reference['label']!r} and scores {reference['scores']}, found "
             f"{found.label!r} and {found.scores}."
+        )
+    return found
+
+
+def _check_images(folder, reference):
+    import numpy as np
+
+    from keras_selfattn.runtime.image_generator import (
+        ImageGenerator,
+        coarse_levels,
+    )
+
+    found = ImageGenerator(folder).generate(
+        reference["labels"], reference["truncation"], reference["seed"]
+    )
+    levels = coarse_levels(found)
+    expected = np.asarray(reference["levels"], "float64")
+    same = levels.shape == expected.shape
+    apart = abs(levels - expected).max() if same else float("inf")
+    if not apart <= LEVEL_TOLERANCE:
+        raise PresetError(
+            f"{folder.name} draws images whose mean levels are {apart:.1f} of "
+            f"255 from those kept; expected {LEVEL_TOLERANCE:g} at most."
         )
     return found
 

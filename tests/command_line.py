@@ -10,6 +10,7 @@ from keras_selfattn import cli
 
 GOLDEN = Path(__file__).parent / "golden"
 TINY = GOLDEN / "tiny_asr"
+TINY_IMAGE = GOLDEN / "tiny_image"
 TINY_TEXT = GOLDEN / "tiny_text"
 TINY_TRANSLATION = GOLDEN / "tiny_translation"
 

@@ -132,7 +132,7 @@ def load_script():
 
 @pytest.fixture
 def home(tmp_path, monkeypatch) -> Path:
-    """A zoo of three small presets, each with its task's usual alias."""
+    """A zoo of four small presets, each with its task's usual alias."""
     from keras_selfattn import zoo
 
     golden, root = ROOT / "tests" / "golden", tmp_path / "zoo"
@@ -141,6 +141,7 @@ def home(tmp_path, monkeypatch) -> Path:
         ("asr/tiny_asr", "asr"),
         ("text/tiny_text", "text-classification"),
         ("translation/tiny_translation", "translation"),
+        ("image/tiny_image", "image-generation"),
     ):
         shutil.copytree(golden / Path(place).name, root / place)
         zoo.seal(root / place, aliases=[alias])

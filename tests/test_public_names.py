@@ -53,6 +53,7 @@ NAMES = {
         "Classification",
         "Classifier",
         "Generation",
+        "ImageGenerator",
         "ModelError",
         "MoonshineTranscriber",
         "PresetError",
@@ -109,6 +110,10 @@ SIGNATURES = {
         "(self, texts, batch_size=64, progress=None)"
     ),
     "tasks.TextClassifier.explain": "(self, text, path=None)",
+    "runtime.ImageGenerator": "(source, num_threads=1)",
+    "runtime.ImageGenerator.generate": (
+        "(self, labels, truncation=1.0, seed=None)"
+    ),
     "runtime.SpeechSearch": (
         "(beam=16, language_model=None, lm_weight=0.5, word_bonus=1.5, "
         "unknown_penalty=12.0, phrases=(), phrase_bonus=1.0, num_best=1, "

@@ -134,6 +134,16 @@ def text_preset(tmp_path, **reference):
     return folder
 
 
+def test_check_of_an_image_preset_draws_its_sample(tmp_path):
+    folder = shutil.copytree(TINY.parent / "tiny_image", tmp_path / "tiny")
+    assert zoo.check(folder).shape == (3, 8, 8, 1)
+    value = preset_folder.read(folder)
+    value["reference"]["levels"][2][3][1] += 3
+    preset_folder.write_json(folder / "preset.json", value)
+    with pytest.raises(zoo.PresetError, match="are 3.0 of 255 from those"):
+        zoo.check(folder)
+
+
 def test_check_of_a_text_preset_gives_its_label(tmp_path):
     found = zoo.check(text_preset(tmp_path))
     assert found.label == "good"
@@ -310,8 +320,11 @@ def test_every_shipped_preset_is_whole_and_says_what_it_said(name):
     expected = {"model.safetensors", "model.tflite"}
     if preset["task"] == "SpeechRecognizer":
         expected.add("sample.wav")
+    if preset["task"] == "ImageGenerator":
+        expected.add("sample.png")
     assert expected <= set(preset["files"])
     found = zoo.check(name)
-    assert getattr(found, "text", None) or found.label
+    if preset["task"] != "ImageGenerator":
+        assert getattr(found, "text", None) or found.label
     assert zoo.card(name).startswith("# ")
     json.loads((zoo.resolve(name) / "metrics.json").read_text())

@@ -10,24 +10,29 @@
     python train/publish.py runs/mine/preset zoo/translation/NAME \
         --text "Ein Hund." --quantize dynamic --language de-en ...
 
+    python train/publish.py runs/mine/preset zoo/image_generation/NAME \
+        --truncation 0.8 --quantize float16 ...
+
 The folder gets `preset.json`, `model.safetensors`, `model.tflite` and, for
-speech, `sample.wav`; `card.md` and `metrics.json` are written by hand and by
-`train/evaluate_*.py`. What is exported are the float16 weights that are
-kept, so that anyone can make the same file again, as `export_preset.py` does.
-What the new file answers to the sample is the preset's reference, which
-`zoo.check` compares with.
+speech, `sample.wav`, for images `sample.png`; `card.md` and `metrics.json` are
+written by hand and by `train/evaluate_*.py`. What is exported are the float16
+weights that are kept, so that anyone can make the same file again, as
+`export_preset.py` does. What the new file answers to the sample is the
+preset's reference, which `zoo.check` compares with.
 """
 
 import shutil
 from pathlib import Path
 from typing import Annotated
 
+import numpy as np
 import typer
 
 from keras_selfattn import zoo
 from keras_selfattn.runtime.preset_folder import write_json
 
 CONTINUATION = 40  # tokens that a language model writes as its reference
+DRAWN = 8  # images of a class in the sample of an image generator
 
 
 def hear(folder, sample):
@@ -120,9 +125,34 @@ def answer(folder, text):
     }
 
 
+def draw(folder, truncation):
+    """The reference of an image generator: levels of an image a class.
+
+    `sample.png` shows these, a row a class, and seven others behind each.
+    """
+    from keras_selfattn.runtime import ImageGenerator
+    from keras_selfattn.runtime.image_generator import coarse_levels
+    from keras_selfattn.runtime.png import image_grid, write_png
+
+    generator = ImageGenerator(folder / "model.tflite")
+    columns = [
+        generator.generate(generator.labels, truncation, seed)
+        for seed in range(DRAWN)
+    ]
+    shown = np.stack(columns, 1).reshape(-1, *columns[0].shape[1:])
+    write_png(folder / "sample.png", image_grid(shown, DRAWN))
+    return {
+        "labels": generator.labels,
+        "truncation": truncation,
+        "seed": 0,
+        "levels": coarse_levels(columns[0]).round(1).tolist(),
+    }
+
+
 # Task -> (option that names its sample, what gives the reference).
 REFERENCES = {
     "CausalLM": ("text", go_on),
+    "ImageGenerator": ("truncation", draw),
     "SpeechRecognizer": ("sample", hear),
     "TextClassifier": ("text", classify),
     "TextToText": ("text", answer),
@@ -137,7 +167,7 @@ def publish(trained, folder, samples, quantize, aliases, **facts):
         trained: folder that `task.save_preset` wrote.
         folder: folder to write; its name becomes the preset's.
         samples: dict; "sample": sound file, or "text": str, that may be given
-            away.
+            away; or "truncation": float.
         quantize: "none", "float16" or "dynamic", of the shipped file.
         aliases: list of str.
         **facts: entries of preset.json (description, language, license).
@@ -199,6 +229,9 @@ def main(
         Path | None, typer.Option(help="WAV that may be given away")
     ] = None,
     text: Annotated[str, typer.Option(help="that may be given away")] = "",
+    truncation: Annotated[
+        float, typer.Option(help="of an image generator's sample")
+    ] = 0.0,
     language: str = "en",
     quantize: str = "dynamic",
     alias: Annotated[list[str], typer.Option(help="repeatable")] = (),
@@ -208,7 +241,7 @@ def main(
         reference = publish(
             trained,
             folder,
-            {"sample": sample, "text": text},
+            {"sample": sample, "text": text, "truncation": truncation},
             quantize,
             list(alias),
             description=description,
@@ -218,6 +251,7 @@ def main(
     except ValueError as error:
         typer.echo(f"error: {error}", err=True)
         raise typer.Exit(2) from None
+    reference.pop("levels", None)
     print(f"{folder.name}: {reference}")
 
 

@@ -7,6 +7,7 @@ _HOMES = {
     "Classification": "keras_selfattn.decoding.classification",
     "Classifier": "keras_selfattn.runtime.text_classifier",
     "Generation": "keras_selfattn.runtime.text_generator",
+    "ImageGenerator": "keras_selfattn.runtime.image_generator",
     "ModelError": "keras_selfattn.runtime.model_file",
     "MoonshineTranscriber": "keras_selfattn.runtime.dictation_transcriber",
     "PresetError": "keras_selfattn.runtime.preset_folder",
