@@ -12,6 +12,7 @@ import typer
 
 from keras_selfattn import __version__
 from keras_selfattn.commands.classify import classify
+from keras_selfattn.commands.generate import generate
 from keras_selfattn.commands.models import export, lint, zoo_app
 from keras_selfattn.commands.serve import serve
 from keras_selfattn.commands.transcribe import transcribe
@@ -19,15 +20,15 @@ from keras_selfattn.commands.translate import translate
 
 app = typer.Typer(
     help=(
-        "Transcribe speech, translate and classify texts; serve, export, "
-        "check and list models."
+        "Transcribe speech, translate and classify texts, draw images; serve, "
+        "export, check and list models."
     ),
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
-for command in (transcribe, translate, classify, serve, export, lint):
+for command in (transcribe, translate, classify, generate, serve, export, lint):
     app.command()(command)
 app.add_typer(zoo_app, name="zoo")
 

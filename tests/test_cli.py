@@ -34,6 +34,17 @@ SURFACE = {
         "OUT.tflite",
         "PRESET",
     ],
+    "generate": [
+        "--count",
+        "--help",
+        "--label",
+        "--out",
+        "--preset",
+        "--scale",
+        "--seed",
+        "--threads",
+        "--truncation",
+    ],
     "lint": ["--help", "FILE.tflite"],
     "serve": [
         "--allow-host",
@@ -107,6 +118,10 @@ def test_version_is_the_package_version():
         (["classify", "x", "--preset", "tiny_tex"], "Nearest: tiny_text"),
         (["classify", "x", "--preset", "asr"], "is no text classifier"),
         (["transcribe", "x", "--preset", "tiny_text"], "no speech recogniser"),
+        (
+            ["generate", "--label", "0", "--out", "x.png", "--preset", "asr"],
+            "no image generator",
+        ),
         (["zoo", "card", "tiny_as"], "Nearest: tiny_asr"),
         (["zoo", "verify", "tiny_as"], "Nearest: tiny_asr"),
         (["export", "tiny_as", "out.tflite"], "Nearest: tiny_asr"),
@@ -131,6 +146,9 @@ def test_bad_arguments_give_one_line_and_exit_code_2(home, arguments, message):
         ["transcribe", "x.wav", "--threads", "two"],
         ["classify", "x", "--threads", "0"],
         ["export", "asr", "out.tflite", "--quantize", "int4"],
+        ["generate", "--out", "x.png"],
+        ["generate", "--label", "0"],
+        ["generate", "--label", "0", "--out", "x.png", "--count", "0"],
         ["unknown"],
     ],
 )

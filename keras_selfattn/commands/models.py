@@ -123,6 +123,13 @@ def _examples(preset, paths):
     from keras_selfattn import zoo
 
     about = zoo.describe(preset)
+    if about["task"] == "ImageGenerator":
+        if paths:
+            raise ValueError(
+                "--representative: an image generator fixes its ranges on "
+                "its own classes; leave it out."
+            )
+        return about["reference"]["labels"]
     if about["task"] == "TextClassifier":
         if not paths:
             return [about["reference"]["text"]]
@@ -184,5 +191,15 @@ def zoo_verify(name: PresetName):
         from keras_selfattn import zoo
 
         found = zoo.check(name)
-        given = found.label if hasattr(found, "label") else found.text
+        given = next(
+            (
+                getattr(found, name)
+                for name in ("label", "text")
+                if hasattr(found, name)
+            ),
+            None,
+        )
+        if given is None:
+            print(f"{name}: files intact; draws its {len(found)} images")
+            return
         print(f"{name}: files intact; sample gives {given!r}")

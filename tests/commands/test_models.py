@@ -16,7 +16,9 @@ def text():
 
 
 def test_zoo_lists_shows_and_verifies(home, text):
-    first, second, third = run("zoo", "list").stdout.splitlines()
+    lines = run("zoo", "list").stdout.splitlines()
+    first, image, second, third = lines
+    assert image.startswith("tiny_image\timage-generation\tImageGenerator\t-")
     assert second.startswith("tiny_text\ttext-classification\tTextClass")
     assert third.startswith("tiny_translation\ttranslation\tTranslator")
     columns = first.split("\t")
@@ -33,6 +35,23 @@ def test_presets_of_texts_are_verified_on_their_sentences(home):
     assert "sample gives 'good'" in result.stdout
     result = run("zoo", "verify", "translation")
     assert "sample gives '7 3 9'" in result.stdout
+    result = run("zoo", "verify", "image-generation")
+    assert result.stdout.endswith("intact; draws its 3 images\n")
+
+
+def test_export_of_images_to_int8_gets_classes(home, tmp_path, monkeypatch):
+    calls = []
+
+    class Task:
+        def export(self, path, quantize, representative):
+            calls.append(representative)
+
+    monkeypatch.setattr(zoo, "load", lambda name: Task())
+    words = ["export", "tiny_image", tmp_path / "out.tflite"]
+    assert run(*words, "--quantize", "int8").exit_code == 0
+    assert calls == [["0", "1", "2"]]
+    result = run(*words, "--quantize", "int8", "--representative", tmp_path)
+    assert result.exit_code == 2 and "on its own classes" in result.stderr
 
 
 @pytest.mark.parametrize("given", [True, False])
