@@ -18,6 +18,9 @@ from publish import REFERENCES, ship
 from keras_selfattn import zoo
 from keras_selfattn.runtime import metadata
 
+# What a reference is the answer to; "text" is an answer where another is there.
+ASKED = ("source", "prompt", "question", "truncation", "text")
+
 
 def export_again(folder, quantize=None):
     """Replaces the file of a preset folder, and seals it.
@@ -33,7 +36,7 @@ def export_again(folder, quantize=None):
     task = zoo.load(folder)
     option, _ = REFERENCES[type(task).__name__]
     known = zoo.describe(folder)["reference"]
-    sample = known.get("source", known["text"])
+    sample = next(known[name] for name in ASKED if name in known)
     if option == "sample":
         sample = folder / known["file"]
     if quantize is None:
