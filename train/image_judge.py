@@ -12,9 +12,10 @@ photographs and comes from the network; figures on this judge's features
 compare models judged by the same judge, and nothing else.
 
 It has four convolutions (32, 32, 64, 64; strides 1, 2, 1, 2), batch
-normalisation, a hidden layer of 64 and a softmax. `--out` gets `judge.keras`
-and `judge.json`, which says how it was made and what it reads right of the
-held-out images. With the same seed, backend and machine it is the same.
+normalisation, a hidden layer of 64, normalised too, and a softmax. `--out` gets
+`judge.keras` and `judge.json`, which says how it was made and what it reads
+right of the held-out images. With the same seed, backend and machine it is the
+same.
 """
 
 import json
@@ -67,9 +68,9 @@ def build_judge(image_shape, classes, seed=0):
         x = layers.Activation("relu")(x)
     x = layers.Flatten()(x)
     x = layers.Dropout(0.3, seed=next(seeds))(x)
-    x = layers.Dense(
-        FEATURES, name="features", kernel_initializer=start_values()
-    )(x)
+    x = layers.Dense(FEATURES, kernel_initializer=start_values())(x)
+    # Of one scale: distances and the cubic kernel are of all features.
+    x = layers.BatchNormalization(center=False, scale=False, name="features")(x)
     x = layers.Activation("relu")(x)
     x = layers.Dense(classes, name="logits", kernel_initializer=start_values())(
         x

@@ -109,7 +109,7 @@ def read_metrics(folder: Path) -> dict:
 
 
 def update_metrics(folder: Path, entries: list[dict]) -> Path:
-    """Replaces or adds entries, by file, data set, split and search; sorted.
+    """Replaces or adds entries, by file, data, split and search; sorted.
 
     Of a preset of adapters the file is not shipped: the sum of the adapters
     says what was measured.
@@ -121,7 +121,8 @@ def update_metrics(folder: Path, entries: list[dict]) -> Path:
 
     def key(entry):
         names = [entry[name] for name in ("file", "dataset", "split")]
-        return *names, entry.get("beam", 1), entry.get("grammar", "")
+        asked = entry.get("beam", 1), entry.get("truncation", 0.0)
+        return *names, *asked, entry.get("grammar", "")
 
     metrics = read_metrics(folder)
     kept = {key(entry): entry for entry in metrics.get("results", [])}

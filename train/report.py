@@ -9,10 +9,10 @@ and `benchmarks/peers.json` (other systems, each with its source). What stands
 between `<!-- report:NAME -->` and `<!-- /report -->` is generated from them;
 NAME is `results`, `peers`, `benchmark`, `commands`, `wakewords`, `robustness`,
 `frontends` or `hybrid` (speech), `classification` or `classifiers`,
-`translation`, `published` or `translators`, `language`, `training`, `serving`,
-or of the attention family `attention`, `length`, `accuracy` or `growth`. In a
-card, `results`, `classification`, `translation` and `language` are that
-preset's own.
+`translation`, `published` or `translators`, `language`, `images` or
+`imageattention`, `training`, `serving`, or of the attention family `attention`,
+`length`, `accuracy` or `growth`. In a card, `results`, `classification`,
+`translation`, `language` and `images` are that preset's own.
 A figure measured on another file than the one the preset ships is an error.
 
 This script reads data only; it needs neither keras_selfattn nor Keras.
@@ -34,6 +34,7 @@ from report_attention import (
     render_length,
 )
 from report_classification import render_classification, render_classifiers
+from report_images import render_image_attention, render_images
 from report_language import render_language
 from report_recognition import render_hybrid
 from report_robustness import render_keywords, render_robustness
@@ -54,6 +55,21 @@ BLOCK = re.compile(
 COMMON_KEYS = {"dataset", "split", "file", "file_sha256", "command"}
 RESULT_KEYS = {
     "CausalLM": {"tokens", "loss", "bits_a_character", "sliding_loss"},
+    "ImageGenerator": {
+        "truncation",
+        "images",
+        "accuracy",
+        "frechet",
+        "kernel",
+        "precision",
+        "recall",
+        "density",
+        "coverage",
+        "class_spread",
+        "nearest_train",
+        "real",
+        "judge",
+    },
     "SpeechRecognizer": {"utterances", "words", "wer", "cer"},
     "TextClassifier": {
         "examples",
@@ -288,6 +304,7 @@ def stale_files(root: Path) -> dict[Path, str]:
         "frontends": render_keywords(kept("keyword_front_ends")),
         "training": render_training(kept("training")),
         "serving": render_serving(kept("serve")),
+        "imageattention": render_image_attention(kept("image_attention")),
         "hybrid": "".join(
             render_hybrid(kept(name), published.get("an4", []))
             for name in ("an4", "an4_transfer")
@@ -308,6 +325,7 @@ def stale_files(root: Path) -> dict[Path, str]:
             "classification": render_classification(shown),
             "translation": render_translation(shown),
             "language": render_language(shown),
+            "images": render_images(shown),
         }
         new = fill(old, path.relative_to(root).as_posix(), blocks)
         if new != old:
