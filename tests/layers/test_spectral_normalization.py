@@ -64,9 +64,7 @@ def test_iterations_find_the_largest_singular_value():
 
 @pytest.mark.backend
 def test_a_convolution_is_that_of_the_divided_kernel(tmp_path):
-    layer = made(
-        SpectralConv2D(6, 3, padding="same", name="layer"), X.shape
-    )
+    layer = made(SpectralConv2D(6, 3, padding="same", name="layer"), X.shape)
     w = weights_of(layer)
     kernel, _ = divided(w["kernel"], w["singular_vector"])
     padded = np.pad(X, ((0, 0), (1, 1), (1, 1), (0, 0)))
