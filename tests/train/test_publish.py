@@ -76,3 +76,25 @@ def test_publishes_a_translator_with_a_text_as_its_sample(
     assert found["text"] == "7 3 9"
     assert zoo.describe("digits")["reference"] == found
     assert zoo.check("digits").token_ids == found["token_ids"]
+
+
+@pytest.mark.slow
+def test_publishes_an_image_generator_with_a_grid_as_its_sample(
+    load_script, repository, home
+):
+    pytest.importorskip("tensorflow", reason="the export converts with it")
+    publish = load_script("train/publish.py").publish
+    golden = repository / "tests/golden/tiny_image"
+    folder = home / "image_generation/mine"
+    facts = {"description": "Noise.", "license": "MIT"}
+    with pytest.raises(ValueError, match="is published with --truncation"):
+        publish(golden, folder, {"text": "a"}, "none", [], **facts)
+    found = publish(
+        golden, folder, {"truncation": 0.5}, "float16", ["noise"], **facts
+    )
+    assert zoo.describe("noise")["reference"] == found
+    assert (found["truncation"], found["labels"]) == (0.5, ["0", "1", "2"])
+    assert zoo.check("noise").shape == (3, 8, 8, 1)
+    (folder / "sample.png").write_bytes(b"another")
+    with pytest.raises(zoo.PresetError, match="sample.png"):
+        zoo.check("noise")
