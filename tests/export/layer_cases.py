@@ -105,6 +105,24 @@ def step_with_context(length):
     return {**step(length), "context_key": cache[0], "context_value": cache[1]}
 
 
+def image(length):
+    rng = np.random.default_rng(4)
+    return {"x": rng.normal(size=(1, length, 5, DIM)).astype("float32")}
+
+
+def image_and_condition(length):
+    condition = np.random.default_rng(5).normal(size=(1, 3))
+    return {**image(length), "condition": condition.astype("float32")}
+
+
+def class_ids(length):
+    return {"x": (np.arange(length) % 9).astype("int32")}
+
+
+def call_with_condition(layer, x, condition):
+    return layer(x, condition)
+
+
 def call_plain(layer, x):
     return layer(x)
 
@@ -147,6 +165,8 @@ def call_step_with_context(
 FULL = {"num_heads": HEADS}
 BLOCK = {"num_heads": HEADS, "intermediate_dim": 12}
 TWO_SHAPES = ((None, None, DIM), (None, None, 6))
+IMAGE = ((None, None, None, DIM),)
+IMAGE_AND_CONDITION = (*IMAGE, (None, 3))
 CASES = {
     "full": Case(layers.MultiHeadSelfAttention, FULL),
     **{
@@ -297,6 +317,47 @@ CASES = {
         counted_samples,
         lambda layer, x, count: layer(x, count),
         ((None, None),),
+    ),
+    "image_attention": Case(
+        layers.SelfAttention2D,
+        {"num_heads": 2, "spectral_normalization": True},
+        image,
+        lambda layer, x: layer(x, return_attention_scores=True),
+        IMAGE,
+    ),
+    "up_block": Case(
+        layers.ResidualUpBlock,
+        {"filters": 4, "spectral_normalization": True},
+        image_and_condition,
+        call_with_condition,
+        IMAGE_AND_CONDITION,
+    ),
+    "down_block": Case(
+        layers.ResidualDownBlock, {"filters": 4}, image, call_plain, IMAGE
+    ),
+    "conditional_norm": Case(
+        layers.ConditionalBatchNormalization,
+        {},
+        image_and_condition,
+        call_with_condition,
+        IMAGE_AND_CONDITION,
+    ),
+    "spectral_convolution": Case(
+        layers.SpectralConv2D,
+        {"filters": 4, "kernel_size": 3},
+        image,
+        call_plain,
+        IMAGE,
+    ),
+    "spectral_dense": Case(
+        layers.SpectralDense, {"units": 4}, alone, call_plain
+    ),
+    "spectral_embedding": Case(
+        layers.SpectralEmbedding,
+        {"input_dim": 9, "output_dim": 4},
+        class_ids,
+        call_plain,
+        ((None,),),
     ),
 }
 
