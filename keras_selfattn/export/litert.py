@@ -67,6 +67,10 @@ def export_litert(
     are `translate_beam`, a whole beam search, which also takes `alpha`, and
     `encode` and `decode_step`; see `tasks.translation_graph`.
 
+    An image generator's is `generate`: `latents`, float32 `(B, Z)`, and
+    `labels`, int32 `(B,)`, in; `images`, float32 `(B, Y, X, C)` in [0, 1], out,
+    for any number of images at once.
+
     Args:
         task: a Task, on any backend.
         path: str or path of the file; one that is there is replaced.
@@ -200,7 +204,7 @@ def _refuse_difference(what, found, quantize):
         )
     if quantize == "none" and difference > FLOAT_TOLERANCE:
         raise ExportError(
-            f"The {what}: log-probabilities differ from the Keras model's by "
+            f"The {what}: {found.values} differ from the Keras model's by "
             f"{difference:.3g}; at most {FLOAT_TOLERANCE} is rounding. A "
             "layer behaves otherwise on TensorFlow: compare the backends."
         )

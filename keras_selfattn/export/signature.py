@@ -44,6 +44,7 @@ class Signature:
             .tflite file too. None: sequences, as above.
         tolerance: float; where a file has neither decisions nor scores, an
             example is alike where no output differs by more.
+        values: str, what the outputs that are no decisions are called.
     """
 
     name: str
@@ -57,6 +58,7 @@ class Signature:
     item_shape: tuple = ()
     shapes: dict | None = None
     tolerance: float | None = None
+    values: str = "log-probabilities"
 
 
 @dataclass(frozen=True)

@@ -24,18 +24,20 @@ class Agreement(NamedTuple):
             are no decisions (log-probabilities), NaN if any is not finite;
             None where all are decisions.
         words: str, what was counted, as words behind "3 of 4".
+        values: str, what the outputs that are no decisions are called.
     """
 
     equal: int
     compared: int
     max_abs_difference: float | None
     words: str = "decide as Keras"
+    values: str = "log-probabilities"
 
     def __str__(self):
         within = ""
         if self.max_abs_difference is not None:
             difference = f"{self.max_abs_difference:.2g}"
-            within = f" (log-probabilities within {difference})"
+            within = f" ({self.values} within {difference})"
         return f"{self.equal} of {self.compared} {self.words}{within}"
 
 
@@ -53,8 +55,8 @@ class Report:
         compared: int, decisions compared.
         agreement: str, what was counted, as words behind "3 of 4".
         max_abs_difference: float, largest difference between outputs that
-            are no decisions (log-probabilities); None where nothing was
-            compared.
+            are no decisions; None where nothing was compared.
+        values: str, what these outputs are called.
         run_seconds: float, time of one run on one thread; None where not
             measured.
         run_of: str, what that run was given ("10 s of sound").
@@ -70,6 +72,7 @@ class Report:
     compared: int = 0
     agreement: str = "decide as Keras"
     max_abs_difference: float | None = None
+    values: str = "log-probabilities"
     run_seconds: float | None = None
     run_of: str = ""
     parts: dict = field(default_factory=dict)
@@ -94,7 +97,11 @@ class Report:
     def whole(self):
         """The Agreement of the file's main signature."""
         return Agreement(
-            self.equal, self.compared, self.max_abs_difference, self.agreement
+            self.equal,
+            self.compared,
+            self.max_abs_difference,
+            self.agreement,
+            self.values,
         )
 
 
@@ -139,6 +146,7 @@ def verify(task, path, examples=None):
         compared=whole.compared,
         agreement=whole.words,
         max_abs_difference=whole.max_abs_difference,
+        values=whole.values,
         run_seconds=_run_seconds(model, typical),
         run_of=run_of,
         parts=_compare_parts(task, path, examples),
@@ -203,7 +211,9 @@ def compare(signature, reference, examples, outputs):
         compared += int(np.size(alike))
     if set(signature.outputs) == {signature.decisions}:
         difference = None
-    return Agreement(equal, compared, difference, signature.agreement)
+    return Agreement(
+        equal, compared, difference, signature.agreement, signature.values
+    )
 
 
 def _decisions(signature, outputs):

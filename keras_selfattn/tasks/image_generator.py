@@ -171,6 +171,7 @@ class ImageGenerator(Task):
             agreement="images are within a grey level in 255 of Keras's",
             shapes={"latents": (self.latent_dim,), "labels": ()},
             tolerance=1.0 / 255,
+            values="pixels",
         )
 
     def export_metadata(self):

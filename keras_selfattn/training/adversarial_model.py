@@ -27,8 +27,8 @@ class AdversarialModel(keras.Model):
     The mean moves by `1 - decay` at each step, faster at first (`decay` is at
     most `(1 + t) / (10 + t)`). The moving means of batch norms are averaged
     like the weights; `standing_statistics` computes them anew.
-    The discriminator's spectral norms are estimated in its own steps only, where
-    generated and real images are one batch.
+    The discriminator's spectral norms are estimated in its own steps only,
+    where generated and real images are one batch.
 
     Reference: Zhang et al. 2019 (arXiv:1805.08318), section 3; Brock et al.
     2019 (arXiv:1809.11096), sections 3 and 3.1, appendix C; the moving mean:
