@@ -102,6 +102,7 @@ MAY_NAME_A_BACKEND = {
     "training/distribution_jax.py",
     "training/distribution_tensorflow.py",
     "training/distribution_torch.py",
+    "training/loss_gradients.py",
 }
 RUNTIME_NEEDS = {
     "ai_edge_litert",

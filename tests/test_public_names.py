@@ -69,6 +69,7 @@ NAMES = {
     },
     "keras_selfattn.tasks": {
         "CausalLM",
+        "ImageGenerator",
         "MaskedLM",
         "MoonshineRecognizer",
         "HybridRecognizer",

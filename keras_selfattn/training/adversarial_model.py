@@ -13,7 +13,10 @@ from keras_selfattn.losses.adversarial_hinge import (
 )
 from keras_selfattn.losses.orthogonal_penalty import orthogonal_penalty
 from keras_selfattn.training.image_augmentation import cut_out, moved
-from keras_selfattn.training.loss_gradients import value_and_gradients
+from keras_selfattn.training.loss_gradients import (
+    apply_gradients,
+    value_and_gradients,
+)
 from keras_selfattn.training.paired_optimizer import PairedOptimizer
 
 
@@ -237,13 +240,7 @@ class AdversarialModel(keras.Model):
 
     def _apply(self, loss, variables, optimizer):
         found, gradients = value_and_gradients(loss, variables, self.variables)
-        if keras.backend.backend() == "torch":
-            import torch
-
-            with torch.no_grad():
-                optimizer.apply(gradients, variables)
-        else:
-            optimizer.apply(gradients, variables)
+        apply_gradients(optimizer, gradients, variables)
         return found
 
     def _average(self):

@@ -42,6 +42,23 @@ def value_and_gradients(function, variables, held=()):
     return _with_jax(function, variables, held)
 
 
+def apply_gradients(optimizer, gradients, variables):
+    """One step of an optimizer; torch records nothing of it.
+
+    Args:
+        optimizer: keras.optimizers.Optimizer.
+        gradients: list of gradients, as `value_and_gradients` gives them.
+        variables: list of keras.Variable, in the same order.
+    """
+    if keras.backend.backend() != "torch":
+        optimizer.apply(gradients, variables)
+        return
+    import torch
+
+    with torch.no_grad():
+        optimizer.apply(gradients, variables)
+
+
 def _with_jax(function, variables, held):
     import jax
 

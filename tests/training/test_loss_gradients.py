@@ -3,7 +3,10 @@ import numpy as np
 import pytest
 from keras import ops
 
-from keras_selfattn.training.loss_gradients import value_and_gradients
+from keras_selfattn.training.loss_gradients import (
+    apply_gradients,
+    value_and_gradients,
+)
 from tests.arrays import to_numpy
 
 
@@ -22,3 +25,5 @@ def test_gives_the_gradients_and_keeps_what_was_assigned():
     assert len(gradients) == 1
     np.testing.assert_allclose(to_numpy(gradients[0]), [6, 16])
     assert float(to_numpy(calls.value)) == 1
+    apply_gradients(keras.optimizers.SGD(0.5), gradients, [x])
+    np.testing.assert_allclose(to_numpy(x.value), [1 - 3, 2 - 8])
