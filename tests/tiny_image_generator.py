@@ -17,7 +17,7 @@ def generator():
     return BigGANGenerator(
         2,
         image_size=8,
-        widths=[6, 4, 4],
+        widths=[6, 4],
         latent_dim=6,
         class_dim=3,
         attention_resolution=4,

