@@ -18,14 +18,15 @@ def agreement(task, examples, outputs, what):
         what: str, how messages call it ("SavedModel").
 
     Returns:
-        float, the largest difference between log-probabilities, None where
-        there are none; and str, how far they agree.
+        float, the largest difference between log-probabilities or pixels, None
+        where there are none; and str, how far they agree.
 
     Raises:
         ExportError: they differ by more than rounding.
     """
-    equal, compared, difference, _ = compare(
-        task.export_signature(), task.reference_outputs, examples, outputs
+    signature = task.export_signature()
+    equal, compared, difference, words, values = compare(
+        signature, task.reference_outputs, examples, outputs
     )
     if difference is None:
         if equal < LEAST_AGREEMENT * compared:
@@ -36,11 +37,13 @@ def agreement(task, examples, outputs, what):
             )
     elif not (math.isfinite(difference) and difference <= TOLERANCE):
         raise ExportError(
-            f"The {what}'s log-probabilities differ from the Keras model's by "
+            f"The {what}'s {values} differ from the Keras model's by "
             f"{difference:.3g}; at most {TOLERANCE} is rounding. A layer "
             "behaves otherwise on TensorFlow: compare the backends."
         )
     how = f"{equal} of {compared} decisions as in Keras"
+    if signature.tolerance is not None:  # nothing is decided
+        how = f"{equal} of {compared} {words}"
     if difference is not None:
-        how += f", log-probabilities within {difference:.2g}"
+        how += f", {values} within {difference:.2g}"
     return difference, how

@@ -61,6 +61,7 @@ class Report:
             measured.
         run_of: str, what that run was given ("10 s of sound").
         parts: dict of the name of a check of its parts to an Agreement.
+        values: str, what outputs that are no decisions are called.
     """
 
     path: str
@@ -72,10 +73,10 @@ class Report:
     compared: int = 0
     agreement: str = "decide as Keras"
     max_abs_difference: float | None = None
-    values: str = "log-probabilities"
     run_seconds: float | None = None
     run_of: str = ""
     parts: dict = field(default_factory=dict)
+    values: str = "log-probabilities"
 
     def __str__(self):
         kinds = "all built in"
