@@ -71,13 +71,31 @@ def pytest_runtest_setup(item):
 
 
 def pytest_collection_modifyitems(config, items):
-    """Skips the proofs that take minutes, unless `-m` asks for them."""
-    if "proof" in config.option.markexpr:
-        return
-    skip = pytest.mark.skip(reason="takes minutes: python -m pytest -m proof")
+    """Skips what takes minutes, unless `-m` asks for it.
+
+    The proofs everywhere. Of what is slow, which torch runs in full, JAX and
+    TensorFlow run the first of a test's cases, and tests without cases not at
+    all: compiling anew for each shape is most of what it costs there.
+    """
+    asked = config.option.markexpr
+    elsewhere = os.environ["KERAS_BACKEND"] != "torch"
+    proof = pytest.mark.skip(reason="takes minutes: python -m pytest -m proof")
+    slow = pytest.mark.skip(
+        reason="slow, and run on torch; here: python -m pytest -m slow"
+    )
+    begun = set()
     for item in items:
-        if item.get_closest_marker("proof"):
-            item.add_marker(skip)
+        if item.get_closest_marker("proof") and "proof" not in asked:
+            item.add_marker(proof)
+        elif (
+            elsewhere
+            and "slow" not in asked
+            and item.get_closest_marker("slow")
+        ):
+            test = item.nodeid.partition("[")[0]
+            if test in begun or not hasattr(item, "callspec"):
+                item.add_marker(slow)
+            begun.add(test)
 
 
 def pytest_report_header(config):

@@ -37,6 +37,7 @@ def logits(task):
     return to_numpy(task(task.tokenizer.batch(TEXTS), training=False))
 
 
+@pytest.mark.slow
 @pytest.mark.backend
 def test_it_is_the_classifier_that_was_trained(trained, base, tmp_path):
     run, merged = trained

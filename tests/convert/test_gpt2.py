@@ -55,6 +55,7 @@ def continued(task, ids, num_tokens, **options):
     return [int(i) for i in found]
 
 
+@pytest.mark.slow
 @pytest.mark.backend
 def test_gives_the_logits_and_texts_of_transformers(golden):
     task = zoo.load(golden / "gpt2")

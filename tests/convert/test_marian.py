@@ -62,6 +62,7 @@ def writes(task, row, beam, alpha=1.0):
     return theirs(ids)
 
 
+@pytest.mark.slow
 @pytest.mark.backend
 def test_gives_the_logits_and_texts_of_transformers(golden):
     folder = golden / "marian"

@@ -38,6 +38,7 @@ def test_each_weight_has_one_name():
     assert len(set(theirs)) == len(theirs)
 
 
+@pytest.mark.slow
 @pytest.mark.backend
 def test_computes_and_writes_what_transformers_does(golden):
     task = zoo.load(golden / "moonshine")
@@ -182,6 +183,7 @@ def test_another_front_end_is_refused(copied):
         load_hf(folder)
 
 
+@pytest.mark.slow
 @pytest.mark.backend
 def test_grouped_heads_are_heads_repeated(copied, golden):
     """`transformers` cannot run them, so whole heads are the reference."""

@@ -47,6 +47,7 @@ def logits(task, source, target):
     return to_numpy(task({"source_ids": source, "target_ids": target}))
 
 
+@pytest.mark.slow
 @pytest.mark.backend
 def test_gives_the_logits_and_texts_of_transformers(golden):
     task = zoo.load(golden)

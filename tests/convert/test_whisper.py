@@ -205,6 +205,7 @@ def test_the_package_is_named_where_it_is_missing(monkeypatch):
         installed_whisper_folder()
 
 
+@pytest.mark.slow
 @installed
 @pytest.mark.backend
 def test_whisper_tiny_equals_the_reference():

@@ -63,6 +63,7 @@ def check(task, expected, beam, atol=1e-4):
             assert row["token_ids"] == [int(i) for i in wanted if i != end]
 
 
+@pytest.mark.slow
 @pytest.mark.backend
 def test_computes_and_writes_what_transformers_does(golden):
     task = zoo.load(golden)

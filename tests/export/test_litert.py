@@ -14,8 +14,6 @@ from keras_selfattn.export.verify import Agreement, Report
 from keras_selfattn.runtime.metadata import read
 from keras_selfattn.runtime.transcriber import Transcriber
 
-pytestmark = pytest.mark.slow
-
 
 def silent(line):
     pass

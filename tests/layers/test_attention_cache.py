@@ -150,6 +150,7 @@ def decoded(layer, inputs, steps, max_length, positions_mask=None):
     return np.concatenate(outputs, axis=1)
 
 
+@pytest.mark.slow
 @every_position
 @pytest.mark.parametrize("num_key_value_heads", [None, 1])
 @pytest.mark.parametrize("steps", [[1] * 7, [4, 1, 2], [7]], ids=str)

@@ -145,6 +145,7 @@ def test_soft_cap_and_scale_equal_the_reference(soft_cap, scale):
     np.testing.assert_allclose(to_numpy(found), expected, atol=1e-5)
 
 
+@pytest.mark.slow
 @settings(max_examples=25, deadline=None, derandomize=True)
 @given(
     num_pairs=st.sampled_from([1, 2, 4]),

@@ -65,6 +65,7 @@ def scores(part, layer, query, key, offset):
     return found if bias is None else found + to_numpy(bias)
 
 
+@pytest.mark.slow
 @each_part
 @pytest.mark.parametrize("lengths", [(4, 6), (1, 7), (6, 3), (1, 1)])
 @pytest.mark.parametrize("offset", [0, 3])

@@ -13,6 +13,7 @@ CHUNK, LEFT = 3, 4
 MASK = prefix_mask([9, 7], 9)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "options",
     [

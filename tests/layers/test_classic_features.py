@@ -109,6 +109,7 @@ def test_mfcc_equals_python_speech_features(monkeypatch):
     np.testing.assert_allclose(to_numpy(found)[0], expected, atol=5e-3)
 
 
+@pytest.mark.slow
 def test_mfcc_equals_librosas():
     samples = signal()
     mel = librosa.feature.melspectrogram(
@@ -196,6 +197,7 @@ def test_spectral_entropy_orders_tone_noise_and_silence():
     np.testing.assert_allclose(found[2], 1.0, atol=1e-5)
 
 
+@pytest.mark.slow
 @each_layer
 def test_padding_content_cannot_change_features(layer):
     samples = signal()
@@ -252,6 +254,7 @@ def test_config_keeps_every_parameter(tmp_path):
     assert config.items() <= SpectralEntropy(**config).get_config().items()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "cls,change",
     [

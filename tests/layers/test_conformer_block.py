@@ -34,6 +34,7 @@ def test_equals_the_reference(positions):
     np.testing.assert_allclose(to_numpy(outputs), expected, atol=5e-5)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("policy", ["mixed_bfloat16", "mixed_float16"])
 def test_equals_the_reference_in_narrow_floats(policy):
     layer = block(dtype=policy)

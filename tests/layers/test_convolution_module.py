@@ -166,6 +166,7 @@ def test_converts_to_built_in_operations(normalization):
     )
 
 
+@pytest.mark.slow
 @each_norm
 @pytest.mark.parametrize("size", [1, 2, 3, 100])
 def test_a_chunk_is_what_it_is_where_nothing_follows(size, normalization):

@@ -49,6 +49,7 @@ def masks():
     }
 
 
+@pytest.mark.slow
 @every_position
 @pytest.mark.parametrize("mask", masks())
 def test_equals_the_reference(positions, mask):

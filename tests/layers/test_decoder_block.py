@@ -181,6 +181,7 @@ def test_all_of_the_context_is_seen():
         assert np.abs(found - usual)[1].max() == 0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "arguments,places",
     [

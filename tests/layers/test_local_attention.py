@@ -47,6 +47,7 @@ def seen(length, window=None, right=0, chunk_size=None, left_context=0):
     return mask
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("positions", [None, "rotary", "relative"])
 @either
 def test_equals_the_reference(reach, positions):
@@ -64,6 +65,7 @@ def test_equals_the_reference(reach, positions):
     np.testing.assert_allclose(to_numpy(outputs), expected, atol=2e-5)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "positions", [None, "rotary", "relative", "alibi", "t5"]
 )
@@ -109,6 +111,7 @@ def test_equals_full_attention_under_the_mask(reach, positions):
         )
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:You are using a softmax over axis")
 @settings(max_examples=15, deadline=None, derandomize=True)
 @given(st.data())
@@ -223,6 +226,7 @@ def test_a_query_with_nothing_to_attend_gives_zeros():
     assert np.abs(to_numpy(outputs)[0]).max() > 0.01
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("positions", [None, "rotary", "relative", "t5"])
 @pytest.mark.parametrize("reach", [{"window": 5}, CHUNK], ids=str)
 def test_pieces_with_a_cache_equal_the_whole(reach, positions):

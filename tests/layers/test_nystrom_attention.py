@@ -114,6 +114,7 @@ def test_rows_and_columns_of_zeros_stay_zeros_in_the_inverse():
     np.testing.assert_array_equal(zeros, np.zeros((1, 3, 3)))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("num_landmarks", [2, 4, 5])
 @pytest.mark.parametrize("kernel_size", [None, 3])
 @pytest.mark.parametrize("mask", [None, MASK])

@@ -34,6 +34,7 @@ def test_rows_are_split_into_heads_and_merged(rows):
     np.testing.assert_array_equal(to_numpy(merge_rows(heads)), x)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("pairs", [2, 1])
 @pytest.mark.parametrize(
     "positions", [None, "rotary", "relative", "alibi", "t5"]

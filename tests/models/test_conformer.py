@@ -42,6 +42,7 @@ def features():
     return sequences(length=FRAMES, dim=6)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "stages,frames,last",
     [((STAGE,), 5, 3), ((WHISPER,), 10, 5), ((WHISPER, STAGE), 3, 2)],
@@ -171,6 +172,7 @@ each_kind = pytest.mark.parametrize(
 )
 
 
+@pytest.mark.slow
 @each_kind
 def test_a_chunk_depends_on_nothing_behind_it(stages):
     size = 3

@@ -21,6 +21,7 @@ def logits(model, samples=SAMPLES, lengths=LENGTHS, ids=IDS):
     return to_numpy(model(inputs))
 
 
+@pytest.mark.slow
 @pytest.mark.backend
 @pytest.mark.parametrize(
     "options",

@@ -15,6 +15,7 @@ from tests.golden.make_asr_logits import (
 pytestmark = pytest.mark.backend
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", STAGES)
 def test_logits_equal_the_golden_ones(name):
     with np.load(FILE) as golden:

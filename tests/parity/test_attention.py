@@ -199,6 +199,7 @@ MODULES = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("module", MODULES)
 def test_equals_the_attention_of_transformers(module):
     """Llama, GPT-NeoX, BLOOM, T5: see `golden/make_positions.py`."""

@@ -28,6 +28,7 @@ def transformer(**kwargs):
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["float32", "mixed_bfloat16"])
 def test_steps_are_the_whole_models_rows(kind):
     """Two rows a source; rows change places between the steps."""

@@ -8,6 +8,7 @@ from tests.causal_examples import causal_lm
 TEXT = np.array([3, 1, 4, 1, 5, 9, 2, 6, 5, 3], "int32")
 
 
+@pytest.mark.slow
 @pytest.mark.backend
 @pytest.mark.parametrize("positions", ["learned", "rotary"])
 def test_what_is_read_at_once_or_one_by_one_is_the_whole(positions):

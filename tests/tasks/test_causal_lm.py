@@ -71,6 +71,7 @@ def test_a_text_may_be_longer_than_the_model_sees():
     assert len(many) == 3 and len(set(many)) > 1
 
 
+@pytest.mark.slow
 @pytest.mark.backend
 def test_log_probabilities_are_those_of_plain_calls():
     model = causal_lm(places=8)

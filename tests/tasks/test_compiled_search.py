@@ -13,6 +13,7 @@ SOURCE = np.array([[7, 9, 11, 15, 2], [5, 8, 2, 0, 0], [0] * 5], "int32")
 BANNED = (0, 1, 3)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["float32", "mixed_bfloat16"])
 @pytest.mark.parametrize("beam", [1, 4])
 def test_writes_what_the_search_outside_writes(beam, kind):

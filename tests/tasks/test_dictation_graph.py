@@ -85,6 +85,7 @@ def all_texts(model, features, rules):
     return best
 
 
+@pytest.mark.slow
 @pytest.mark.backend
 def test_a_wide_beam_finds_the_best_text_of_all():
     model = whisper(3)

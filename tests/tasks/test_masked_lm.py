@@ -61,6 +61,7 @@ def test_the_loss_is_the_mean_over_what_was_hidden():
         task.compute_loss(y=ids, y_pred=logits)
 
 
+@pytest.mark.slow
 @pytest.mark.backend
 def test_an_embedding_is_the_mean_or_the_first_vector():
     for pooling in ("mean", "start"):

@@ -16,6 +16,7 @@ def without_end(ids):
     return [int(i) for i in ids if i != 2]
 
 
+@pytest.mark.slow
 @pytest.mark.backend
 def test_what_it_hears_does_not_depend_on_company():
     task = recognizer(seed=2)

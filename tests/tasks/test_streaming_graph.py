@@ -84,6 +84,7 @@ def task():
     return recognizer(WHISPER, {**STAGE, "strides": [2]})
 
 
+@pytest.mark.slow
 @pytest.mark.backend
 @pytest.mark.parametrize("chunk_frames", [4, 8, 16])
 def test_a_stream_is_the_run_in_chunks(task, chunk_frames):
@@ -201,6 +202,7 @@ def test_what_has_learnt_in_chunks_hears_both_ways():
     assert max(differences) < 1e-4
 
 
+@pytest.mark.slow
 @pytest.mark.backend
 def test_chunks_learn_from_full_context():
     task = recognizer()

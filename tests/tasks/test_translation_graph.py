@@ -67,6 +67,7 @@ def test_the_loop_writes_what_the_search_writes(places):
     assert {len(row[row != 0]) for row in found} != {0}
 
 
+@pytest.mark.slow
 @pytest.mark.backend
 @pytest.mark.parametrize(
     "places, alpha, beam",

@@ -143,6 +143,7 @@ def test_the_loss_is_cross_entropy_in_nats_a_token():
     np.testing.assert_allclose(float(weighted), expected, 1e-5)
 
 
+@pytest.mark.slow
 @backend
 def test_padding_changes_no_valid_logits():
     task = draw_weights(translator())
@@ -193,6 +194,7 @@ def test_what_is_not_text_is_refused(trained, texts):
         trained[0].translate(texts)
 
 
+@pytest.mark.slow
 @backend
 def test_attention_is_that_of_the_pieces(trained):
     task, pairs, _ = trained

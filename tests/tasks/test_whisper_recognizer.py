@@ -59,6 +59,7 @@ def test_what_does_not_fit_is_refused():
         task.training_batch([sounds(1)[0]], ["ab" * 20])
 
 
+@pytest.mark.slow
 @pytest.mark.backend
 def test_it_learns_a_batch_and_says_it():
     keras.utils.set_random_seed(0)

@@ -150,6 +150,7 @@ def test_a_run_stopped_behind_an_epochs_last_step_goes_on(
     assert (args.out / "preset/preset.json").is_file()
 
 
+@pytest.mark.slow
 @pytest.mark.backend
 def test_the_loss_goes_down_in_one_epoch_on_twenty_utterances(asr, tmp_path):
     args = arguments(

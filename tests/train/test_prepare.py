@@ -65,6 +65,7 @@ def steps(out):
     ]
 
 
+@pytest.mark.slow
 @pytest.mark.backend
 def test_a_stopped_training_from_shards_goes_on_to_the_same_losses(
     prepare, scripts, tmp_path, monkeypatch

@@ -59,6 +59,7 @@ def steps(out):
     ]
 
 
+@pytest.mark.slow
 @pytest.mark.backend
 def test_a_stopped_run_goes_on_to_the_same_losses(
     translation, sums, tmp_path, monkeypatch
