@@ -34,9 +34,9 @@ def generate(
     ],
     count: Annotated[int, typer.Option(min=1, help="Images a class.")] = 1,
     truncation: Annotated[
-        float,
-        typer.Option(help="Above 0. Small: typical images; large: any."),
-    ] = 1.0,
+        float | None,
+        typer.Option(help="Above 0. Small: typical images; large: any.  [2]"),
+    ] = None,
     seed: Annotated[
         int | None,
         typer.Option(min=0, help="The same gives the same images."),
@@ -77,7 +77,8 @@ def generate(
         ]
         seed = secrets.randbelow(2**31) if seed is None else seed
         wanted = [name for name in names for _ in range(count)]
-        images = generator.generate(wanted, truncation, seed)
+        options = {} if truncation is None else {"truncation": truncation}
+        images = generator.generate(wanted, seed=seed, **options)
         if into_folder:
             for place, image in enumerate(images):
                 name = re.sub(r"[^\w-]", "_", wanted[place])

@@ -6,6 +6,7 @@ Shapes: `B` images, `Z` latent numbers, `H`, `W` pixels, `C` channels.
 import numpy as np
 
 from keras_selfattn.decoding.image_sampling import (
+    TRUNCATION,
     class_ids,
     to_pixels,
     truncated_normal,
@@ -69,7 +70,7 @@ class ImageGenerator:
                 f"says {self.image_size} pixels."
             )
 
-    def generate(self, labels, truncation=1.0, seed=None):
+    def generate(self, labels, truncation=TRUNCATION, seed=None):
         """Draw an image for each label.
 
         Args:

@@ -8,6 +8,7 @@ import keras
 import numpy as np
 
 from keras_selfattn.decoding.image_sampling import (
+    TRUNCATION,
     class_ids,
     to_pixels,
     truncated_normal,
@@ -89,7 +90,7 @@ class ImageGenerator(Task):
     def task_config(self):
         return {"labels": self.labels, "generator": to_config(self.generator)}
 
-    def draw_inputs(self, labels, truncation=1.0, seed=None):
+    def draw_inputs(self, labels, truncation=TRUNCATION, seed=None):
         """Latents and class ids of images, as the model takes them.
 
         Args:
@@ -105,7 +106,12 @@ class ImageGenerator(Task):
         return {"latents": latents, "labels": labels}
 
     def generate(
-        self, labels, truncation=1.0, seed=None, latents=None, batch_size=64
+        self,
+        labels,
+        truncation=TRUNCATION,
+        seed=None,
+        latents=None,
+        batch_size=64,
     ):
         """Draws an image for each label.
 
@@ -129,7 +135,12 @@ class ImageGenerator(Task):
         return to_pixels(_in_batches(self, inputs, batch_size))
 
     def attention_maps(
-        self, labels, truncation=1.0, seed=None, latents=None, batch_size=64
+        self,
+        labels,
+        truncation=TRUNCATION,
+        seed=None,
+        latents=None,
+        batch_size=64,
     ):
         """Where each place looks while an image is drawn.
 

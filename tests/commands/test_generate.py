@@ -14,7 +14,7 @@ def generate(*arguments):
     return run("generate", "--preset", TINY_IMAGE, *arguments)
 
 
-def drawn(labels, *, columns, scale=1, truncation=1.0, seed=0):
+def drawn(labels, *, columns, scale=1, truncation=2.0, seed=0):
     images = ImageGenerator(TINY_IMAGE).generate(labels, truncation, seed)
     return encode_png(image_grid(images, columns, scale))
 
