@@ -76,26 +76,26 @@ def measure(generator, yardstick, truncations, seed):
     }
 
 
-def draw_pictures(generator, task, folder, truncation, seed):
+def draw_pictures(generator, task, folder, seed):
     """Draws a grid of all classes, and where places of an image look.
 
     Args:
         generator: `runtime.ImageGenerator`.
         task: `tasks.ImageGenerator` of the same weights, for its attention.
         folder: path.
-        truncation, seed: see `generate`.
+        seed: see `generate`.
     """
     import numpy as np
 
     from keras_selfattn.plots import plot_image_attention, plot_images
 
     labels = np.repeat(np.arange(len(generator.labels)), 10)
-    images = generator.generate(labels.tolist(), truncation, seed)
+    images = generator.generate(labels.tolist(), seed=seed)
     names = generator.labels
     plot_images(images, labels, names, folder / "image_generation.png")
     # One image, whose strokes are far apart: the last class but one.
     label = names[max(0, len(names) - 2)]
-    image = generator.generate(label, truncation, seed)[0]
+    image = generator.generate(label, seed=seed)[0]
     bright = np.argwhere(image.mean(-1) > 127)
     places = (
         np.linspace(0, len(bright) - 1, 4).astype(int) if len(bright) else []
@@ -103,7 +103,7 @@ def draw_pictures(generator, task, folder, truncation, seed):
     queries = [tuple(map(int, bright[place])) for place in places] or None
     plot_image_attention(
         image,
-        task.attention_maps(label, truncation, seed)[0],
+        task.attention_maps(label, seed=seed)[0],
         queries,
         folder / "image_attention.png",
     )
@@ -147,7 +147,7 @@ def main(
         show(rows | {"real images": real}, data, COLUMNS, wide_console())
         if pictures:
             task = keras_task(source)
-            draw_pictures(generator, task, pictures, truncation[0], seed)
+            draw_pictures(generator, task, pictures, seed)
         if not update:
             return
         words = ["--preset", preset, "--data", data, "--judge", "runs/judge"]
