@@ -24,26 +24,21 @@ def agreement(task, examples, outputs, what):
     Raises:
         ExportError: they differ by more than rounding.
     """
-    signature = task.export_signature()
-    equal, compared, difference, words, values = compare(
-        signature, task.reference_outputs, examples, outputs
+    found = compare(
+        task.export_signature(), task.reference_outputs, examples, outputs
     )
+    difference = found.max_abs_difference
     if difference is None:
-        if equal < LEAST_AGREEMENT * compared:
+        if found.equal < LEAST_AGREEMENT * found.compared:
             raise ExportError(
-                f"Only {equal} of the {what}'s {compared} decisions are those "
-                "of Keras. A layer behaves otherwise on TensorFlow: compare "
-                "the backends."
+                f"Only {found.equal} of the {what}'s {found.compared} "
+                "decisions are those of Keras. A layer behaves otherwise on "
+                "TensorFlow: compare the backends."
             )
     elif not (math.isfinite(difference) and difference <= TOLERANCE):
         raise ExportError(
-            f"The {what}'s {values} differ from the Keras model's by "
+            f"The {what}'s {found.values} differ from the Keras model's by "
             f"{difference:.3g}; at most {TOLERANCE} is rounding. A layer "
             "behaves otherwise on TensorFlow: compare the backends."
         )
-    how = f"{equal} of {compared} decisions as in Keras"
-    if signature.tolerance is not None:  # nothing is decided
-        how = f"{equal} of {compared} {words}"
-    if difference is not None:
-        how += f", {values} within {difference:.2g}"
-    return difference, how
+    return difference, str(found)

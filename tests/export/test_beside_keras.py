@@ -22,12 +22,10 @@ def held(monkeypatch, *found):
 def test_what_agrees_is_told(monkeypatch):
     difference, how = held(monkeypatch, 9, 10, 1e-3)
     assert difference == 1e-3
-    assert (
-        how == "9 of 10 decisions as in Keras, log-probabilities within 0.001"
-    )
+    assert how == "9 of 10 decide as Keras (log-probabilities within 0.001)"
     assert held(monkeypatch, 96, 100, None) == (
         None,
-        "96 of 100 decisions as in Keras",
+        "96 of 100 decide as Keras",
     )
 
 

@@ -164,7 +164,7 @@ def test_a_saved_model_translates_as_keras(exported, tmp_path):
     task = exported[0]
     assert export_saved_model(task, folder, lines.append) is None
     assert (folder / "saved_model.pb").is_file()
-    assert "210 of 210 decisions as in Keras" in lines[-1]
+    assert "210 of 210 places hold the token that Keras writes" in lines[-1]
     tf = pytest.importorskip("tensorflow")
     run = tf.saved_model.load(str(folder)).signatures["translate_beam"]
     rows = [[7, 9, 12, EOS_ID], [5, EOS_ID, 0, 0]]
