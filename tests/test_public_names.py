@@ -113,7 +113,7 @@ SIGNATURES = {
     "tasks.TextClassifier.explain": "(self, text, path=None)",
     "runtime.ImageGenerator": "(source, num_threads=1)",
     "runtime.ImageGenerator.generate": (
-        "(self, labels, truncation=1.0, seed=None)"
+        "(self, labels, truncation=2.0, seed=None)"
     ),
     "runtime.SpeechSearch": (
         "(beam=16, language_model=None, lm_weight=0.5, word_bonus=1.5, "
