@@ -90,20 +90,25 @@ class ImageGenerator(Task):
     def task_config(self):
         return {"labels": self.labels, "generator": to_config(self.generator)}
 
-    def draw_inputs(self, labels, truncation=TRUNCATION, seed=None):
+    def draw_inputs(
+        self, labels, truncation=TRUNCATION, seed=None, latents=None
+    ):
         """Latents and class ids of images, as the model takes them.
 
         Args:
             labels: names (str) or class ids (int) of the images, or one.
             truncation, seed: see `decoding.image_sampling.truncated_normal`.
+            latents: float `(B, Z)`, in place of drawn ones.
 
         Returns:
             dict of "latents", float32 `(B, Z)`, and "labels", int32 `(B,)`.
         """
         labels = class_ids(labels, self.labels)
         shape = len(labels), self.latent_dim
-        latents = truncated_normal(shape, truncation, seed)
-        return {"latents": latents, "labels": labels}
+        drawn = truncated_normal(shape, truncation, seed)
+        if latents is not None:
+            drawn = self._checked(latents, len(labels))
+        return {"latents": drawn, "labels": labels}
 
     def generate(
         self,
@@ -129,9 +134,7 @@ class ImageGenerator(Task):
             ValueError: for a label, truncation, seed or latents that it
                 cannot take.
         """
-        inputs = self.draw_inputs(labels, truncation, seed)
-        if latents is not None:
-            inputs["latents"] = self._checked(latents, len(inputs["labels"]))
+        inputs = self.draw_inputs(labels, truncation, seed, latents)
         return to_pixels(_in_batches(self, inputs, batch_size))
 
     def attention_maps(
@@ -156,9 +159,7 @@ class ImageGenerator(Task):
         Raises:
             ValueError: as `generate`, and where there is no attention.
         """
-        inputs = self.draw_inputs(labels, truncation, seed)
-        if latents is not None:
-            inputs["latents"] = self._checked(latents, len(inputs["labels"]))
+        inputs = self.draw_inputs(labels, truncation, seed, latents)
         if self._attention is None:
             self._attention = self.generator.attention_model()
         return _in_batches(self._attention, inputs, batch_size)
