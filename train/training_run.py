@@ -1,8 +1,8 @@
 """How the training scripts start, train their epochs, and end.
 
 Shared by `asr.py`, `causal_lm.py`, `hybrid_asr.py`, `masked_lm.py`,
-`text_classification.py`, `text_to_text.py` and `translation.py`; here is also
-what they do to fine-tune. The backend is chosen in `start`, so nothing above a
+`text_classification.py`, `text_to_text.py`, `translation.py` and
+`whisper_asr.py`; here is also what they do to fine-tune. The backend is chosen in `start`, so nothing above a
 function imports Keras.
 
 With `--num-processes N` a script starts itself N times; under torchrun, Slurm
@@ -168,7 +168,8 @@ def adapt(args, model, encoder=None):
     """Freezes and adapts a model as the arguments say, before `compile`.
 
     Args:
-        args: has `freeze`, `lora_rank`, `lora_alpha` and `lora_targets`.
+        args: has `lora_rank`, `lora_alpha` and `lora_targets`; where a script
+            has it, `freeze`.
         model: task.
         encoder: the layer of the model that adapters are for; what is
             outside of it is trained whole.
@@ -181,8 +182,9 @@ def adapt(args, model, encoder=None):
     )
 
     whole = model.count_params()
+    frozen = getattr(args, "freeze", ())
     if args.lora_rank:
-        if args.freeze:
+        if frozen:
             raise ValueError(
                 "--lora-rank freezes the encoder by itself; leave out --freeze."
             )
@@ -195,9 +197,9 @@ def adapt(args, model, encoder=None):
             seed=args.seed,
         )
         say(f"Adapters of rank {args.lora_rank} in {len(paths)} layers.")
-    elif args.freeze:
-        freeze(model, args.freeze)
-    if args.lora_rank or args.freeze:
+    elif frozen:
+        freeze(model, frozen)
+    if args.lora_rank or frozen:
         trained = sum(math.prod(v.shape) for v in model.trainable_variables)
         say(f"{trained:,} of {whole:,} parameters are trained.")
 

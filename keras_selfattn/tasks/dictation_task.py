@@ -39,6 +39,7 @@ class DictationTask(Task):
     sampling_rate_hz = None  # int
     max_samples = None  # int, samples heard at once
     search_parts = ()  # layers that `heard` uses, beside the model
+    label_smoothing = 0.0  # of the loss, in training
     float_layers = ()  # names of layers that are never quantised
 
     def __init__(self, **kwargs):
@@ -94,7 +95,8 @@ class DictationTask(Task):
     ):
         """Nats a token: summed over the batch, over its labels."""
         y = ops.cast(y, "int32")
-        return text_loss(y, y_pred, 0.0, sample_weight, NO_LABEL)
+        smoothing = self.label_smoothing if training else 0.0
+        return text_loss(y, y_pred, smoothing, sample_weight, NO_LABEL)
 
     def training_batch(self, items, texts):
         """What `fit` takes: recordings and what is said in them.
@@ -113,13 +115,27 @@ class DictationTask(Task):
         """
         pieces = list(read_whole(items, self))
         self._check_lengths(pieces)
+        ids, labels = self.text_rows([self.text_ids(text) for text in texts])
+        return {**self.sound_rows(pieces), "token_ids": ids}, labels
+
+    def text_rows(self, texts, width=None):
+        """What the decoder reads of texts and writes behind each token.
+
+        Args:
+            texts: list of lists of token ids, without prompt and end.
+            width: int, places of a row; default: those of the longest text.
+
+        Returns:
+            token ids, int32 `(B, T)`, and labels, int32 `(B, T)`, -1 where
+            there is none.
+
+        Raises:
+            ValueError: a text that is too long.
+        """
         rules = self.writing_rules()
-        rows = [
-            [*rules.prompt, *self.text_ids(text), rules.end_id]
-            for text in texts
-        ]
-        width, most = max(map(len, rows)) - 1, self.writer.max_sequence_length
-        if width > most:
+        rows = [[*rules.prompt, *text, rules.end_id] for text in texts]
+        width = width or max(map(len, rows)) - 1
+        if width > (most := self.writer.max_sequence_length):
             raise ValueError(
                 f"A text has {width} tokens with its prompt; the model writes "
                 f"at most {most}."
@@ -130,7 +146,7 @@ class DictationTask(Task):
         for row, tokens in enumerate(rows):
             ids[row, : len(tokens) - 1] = tokens[:-1]
             labels[row, first : len(tokens) - 1] = tokens[first + 1 :]
-        return {**self.sound_rows(pieces), "token_ids": ids}, labels
+        return ids, labels
 
     def _check_lengths(self, pieces):
         longest = max(map(len, pieces))

@@ -3,9 +3,13 @@
 Shapes: `B` batch, `L` samples, `T` tokens, `V` vocabulary.
 """
 
+import math
+import re
+
 import keras
 from keras import ops
 
+from keras_selfattn.layers.spec_augment import SpecAugment
 from keras_selfattn.layers.spectral import LogMelSpectrogram
 from keras_selfattn.models.whisper import Whisper
 from keras_selfattn.preprocessing.subword_tokenizer import SubwordTokenizer
@@ -32,11 +36,13 @@ from keras_selfattn.tasks.task import from_config, to_config
 class WhisperRecognizer(DictationTask):
     """Waveform to text by Whisper: front end, encoder and decoder in one.
 
-    The model hears pieces of one length, `2 whisper.max_frames` frames of 10
-    ms (30 s); shorter ones are followed by silence, longer recordings are cut
-    at their quietest places and the pieces heard one by one. Times are not
-    written (`<|notimestamps|>`). `compile(optimizer)` is enough to fine-tune:
-    the loss is the cross-entropy of the text's tokens, in nats a token.
+    The model hears pieces of one length, its window of `2 whisper.max_frames`
+    frames of 10 ms (30 s); shorter ones are followed by silence, longer
+    recordings are cut at their quietest places and the pieces heard one by
+    one. `with_window` makes one that hears less at once, for less work. Times
+    are not written (`<|notimestamps|>`). `compile(optimizer)` is enough to
+    fine-tune: the loss is the cross-entropy of the text's tokens, in nats a
+    token; `label_smoothing` smooths it.
 
     Reference: Radford et al. 2022 (arXiv:2212.04356). Differs: no fallback to
     higher temperatures, no windows by predicted times, no probability of
@@ -50,10 +56,14 @@ class WhisperRecognizer(DictationTask):
         suppressed_ids: ints never written, beside all marks.
         suppressed_first_ids: ints that no text begins with.
         max_new_tokens: int, most tokens of a piece's text.
+        label_smoothing: float in [0, 1), of the loss.
+        spec_augment: SpecAugment, its config, or None for none.
 
     Call arguments:
         inputs: dict of "samples", float32 `(B, L)` in [-1, 1], and
-            "token_ids", int32 `(B, T)`, which begin with the prompt.
+            "token_ids", int32 `(B, T)`, which begin with the prompt. Heard
+            are the `L` samples and no silence behind them, so a training may
+            have shorter windows; `training_batch` gives whole ones.
         training: bool.
 
     Returns:
@@ -79,6 +89,8 @@ class WhisperRecognizer(DictationTask):
         suppressed_ids=(),
         suppressed_first_ids=(),
         max_new_tokens=224,
+        label_smoothing=0.0,
+        spec_augment=None,
         **kwargs,
     ):
         # Layers. The front end's name is known to the quantiser, which
@@ -102,12 +114,19 @@ class WhisperRecognizer(DictationTask):
             padding="mirrored",
             name="frontend",
         )
+        if isinstance(spec_augment, SpecAugment):
+            spec_augment = to_config(spec_augment)
+        augment = None
+        if spec_augment is not None:
+            augment = from_config(spec_augment, name="spec_augment")
         num_samples = 2 * whisper.max_frames * frontend.hop_length_samples
 
         # Functional model
         samples = keras.Input((None,), dtype="float32", name="samples")
         token_ids = keras.Input((None,), dtype="int32", name="token_ids")
-        features, _ = frontend(fit_length(samples, num_samples))
+        features, _ = frontend(samples[:, :num_samples])
+        if augment is not None:
+            features = augment(features)
         logits = whisper({"features": features, "token_ids": token_ids})
         super().__init__(
             inputs={"samples": samples, "token_ids": token_ids},
@@ -122,6 +141,8 @@ class WhisperRecognizer(DictationTask):
         self.suppressed_ids = tuple(suppressed_ids)
         self.suppressed_first_ids = tuple(suppressed_first_ids)
         self.max_new_tokens = max_new_tokens
+        self.label_smoothing = label_smoothing
+        self.spec_augment = augment
         self.frontend = frontend
         self.sampling_rate_hz = frontend.sampling_rate_hz
         self.max_samples = num_samples
@@ -137,11 +158,75 @@ class WhisperRecognizer(DictationTask):
             "suppressed_ids": list(self.suppressed_ids),
             "suppressed_first_ids": list(self.suppressed_first_ids),
             "max_new_tokens": self.max_new_tokens,
+            "label_smoothing": self.label_smoothing,
+            "spec_augment": None
+            if self.spec_augment is None
+            else to_config(self.spec_augment),
         }
 
     @property
     def writer(self):
         return self.whisper
+
+    @property
+    def window_seconds(self):
+        """Seconds heard at once."""
+        return self.max_samples / self.sampling_rate_hz
+
+    def with_window(self, seconds):
+        """A recogniser of the same weights that hears less at once.
+
+        It has the first positions of the encoder, and room for so much less
+        text (a window of 10 s has a third of `max_new_tokens`). What the
+        encoder makes of a recording depends on the silence behind it, so its
+        texts may differ.
+
+        Args:
+            seconds: float, a multiple of 0.02, at most `window_seconds`.
+
+        Returns:
+            WhisperRecognizer, new, not compiled.
+
+        Raises:
+            ValueError: another length.
+        """
+        frame_samples = self.max_samples // self.whisper.max_frames
+        frames = round(seconds * self.sampling_rate_hz / frame_samples, 6)
+        if frames != int(frames) or not 1 <= frames <= self.whisper.max_frames:
+            raise ValueError(
+                f"A window of {seconds} s; expected a multiple of "
+                f"{frame_samples / self.sampling_rate_hz} s, at most "
+                f"{self.window_seconds} s, which are what the model hears."
+            )
+        config = self.task_config()
+        config["whisper"]["config"]["max_frames"] = int(frames)
+        room = self.max_new_tokens * int(frames) / self.whisper.max_frames
+        config["max_new_tokens"] = math.ceil(room)
+        found = WhisperRecognizer(**config)
+        for new, old in zip(found.weights, self.weights, strict=True):
+            new.assign(old.value[: new.shape[0]] if new.shape else old.value)
+        return found
+
+    def write_only(self, pattern):
+        """From now on writes tokens of a pattern alone.
+
+        Args:
+            pattern: str, a regular expression (`re.fullmatch`) of a token's
+                text, such as `LETTERS`: small letters, no digits, no marks of
+                punctuation.
+
+        Raises:
+            ValueError: no token matches.
+        """
+        vocabulary = self.tokenizer.vocabulary
+        banned = [
+            i
+            for i in range(len(vocabulary))
+            if not re.fullmatch(pattern, text_of([i], vocabulary))
+        ]
+        if len(banned) == len(vocabulary):
+            raise ValueError(f"No token of the vocabulary matches {pattern!r}.")
+        self.suppressed_ids = tuple(sorted({*self.suppressed_ids, *banned}))
 
     def writing_rules(self, language=None, translate=False):
         """What stands before every text and what in none: WritingRules.
