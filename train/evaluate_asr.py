@@ -68,7 +68,8 @@ from keras_selfattn.atomic_file import write_atomically
 from keras_selfattn.data.corpora import read_manifest
 from keras_selfattn.metrics.error_rate import ErrorRate
 from keras_selfattn.preprocessing.transcripts import normalize_transcript
-from keras_selfattn.runtime import SpeechSearch, Transcriber, metadata
+from keras_selfattn.runtime import SpeechSearch, metadata
+from keras_selfattn.runtime.dictation_transcriber import open_transcriber
 from keras_selfattn.runtime.preset_folder import sha256
 from keras_selfattn.runtime.speech_search import preset_language_model
 
@@ -164,7 +165,7 @@ class SearchedFile:
     """
 
     def __init__(self, file: Path, search=None):
-        self._transcriber = Transcriber(file, num_threads=1)
+        self._transcriber = open_transcriber(file, num_threads=1)
         self._search = search
 
     def transcribe(self, path: Path):
@@ -182,7 +183,7 @@ def tokens_of(other: str, source: Source, stream: bool = False):
         return lambda path: task.transcribe(path, details=True, **options)[
             "token_ids"
         ]
-    transcriber = Transcriber(find_source(other).file, num_threads=1)
+    transcriber = open_transcriber(find_source(other).file, num_threads=1)
     return lambda path: transcriber.transcribe(path).token_ids
 
 

