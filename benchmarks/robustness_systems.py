@@ -1,7 +1,8 @@
 """One recogniser in a process of its own, asked for one recording at a time.
 
 `robustness.py` starts it with `keras_selfattn.measuring.Child`. The systems
-are those of `asr_systems.py`, and ours with the preset's language model.
+are those of `asr_systems.py`, ours with the preset's language model, and ours
+beside Whisper's weights.
 """
 
 import asr_systems
@@ -20,7 +21,24 @@ def load_ours_with_language_model(model: str):
     return lambda samples: transcriber.transcribe(samples, search=search).text
 
 
-SYSTEMS = asr_systems.SYSTEMS | {"ours-lm": load_ours_with_language_model}
+ADAPTERS = "asr_whisper_tiny_en_learners"
+
+
+def load_ours_with_adapters(model: str):
+    """The int8 file of our adapters beside Whisper tiny.en, made once."""
+    from keras_selfattn import zoo
+    from keras_selfattn.convert.kept_file import exported_file
+    from keras_selfattn.runtime import WhisperTranscriber
+
+    path = exported_file(zoo.resolve(ADAPTERS), zoo.load)
+    transcriber = WhisperTranscriber(path, num_threads=asr_systems.THREADS)
+    return lambda samples: transcriber.transcribe(samples).text
+
+
+SYSTEMS = asr_systems.SYSTEMS | {
+    "ours-lm": load_ours_with_language_model,
+    "ours-adapters": load_ours_with_adapters,
+}
 
 
 class Hearing:

@@ -47,24 +47,13 @@ def find_source(preset: str, file: str = "model.tflite") -> Source:
         folder = zoo.resolve(preset)
         source = Source(folder / file, folder)
         if not source.file.is_file() and file == "model.tflite":
-            contents = zoo.describe(folder)
-            if preset_folder.needs_others(contents):
-                source = Source(exported(folder, contents["name"]), folder)
+            if preset_folder.needs_others(zoo.describe(folder)):
+                from keras_selfattn.convert.kept_file import exported_file
+
+                source = Source(exported_file(folder, zoo.load), folder)
     if not source.file.is_file():
         raise EvaluationError(f"{source.file}: there is no such file.")
     return source
-
-
-def exported(folder: Path, name: str) -> Path:
-    """Returns the file of a preset that ships none, made where it is not."""
-    from keras_selfattn.convert.external_preset import cache_folder
-
-    made = preset_folder.sha256(folder / "preset.json")[:12]
-    path = cache_folder() / f"{name}-{made}" / "model.tflite"
-    if not path.is_file():
-        path.parent.mkdir(parents=True, exist_ok=True)
-        zoo.load(folder).export(path, quantize="dynamic")
-    return path
 
 
 def keras_task(source: Source):

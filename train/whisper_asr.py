@@ -5,8 +5,8 @@
         --lora-rank 16 --window-seconds 10
 
 A corpus is FOLDER:SPLIT: a folder with a `manifest.tsv`, LibriSpeech's or
-Common Voice's layout; one that is named twice counts twice. Whisper's own
-weights stay as they are. Texts are small letters without punctuation
+Common Voice's layout. Of what is `--mixed-in`, a share is drawn once. Whisper's
+own weights stay as they are. Texts are small letters without punctuation
 (`normalize_transcript`), and the result writes no others; it hears
 `--window-seconds` at once, where Whisper's 30 would mostly be silence. In
 training the window is as long as a batch's longest utterance, but for
@@ -19,6 +19,7 @@ it trains are nats a token, the text before it given; `evaluate_asr.py` counts
 wrong words. `--smoke` is two steps of a tiny Whisper on generated tones.
 """
 
+import random
 from pathlib import Path
 from typing import Annotated
 
@@ -110,6 +111,10 @@ def read_datasets(args, task):
     from keras_selfattn.data.rooms import simulate_rooms
 
     examples = [example for example, _ in read_corpora(args.train)]
+    for entry in args.mixed_in:
+        found = [example for example, _ in read_corpora([entry])]
+        count = round(args.mixed_in_share * len(found))
+        examples += random.Random(args.seed).sample(found, count)
     augmenter = Augmenter(
         noises=read_noises(args),
         noise_probability=args.noise_probability,
@@ -209,6 +214,10 @@ def run(args):
 def main(
     out: Annotated[Path, option("folder of the run")],
     train: Annotated[list[str], option("FOLDER:SPLIT; repeatable")] = (),
+    mixed_in: Annotated[
+        list[str], option("FOLDER:SPLIT, so that it is not forgotten")
+    ] = (),
+    mixed_in_share: Annotated[float, option("of its utterances")] = 0.3,
     dev: Annotated[list[str], option("FOLDER:SPLIT; repeatable")] = (),
     init: Annotated[str, option("preset, folder or hf:// of a Whisper")] = (
         "asr_whisper_tiny_en"

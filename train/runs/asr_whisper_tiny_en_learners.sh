@@ -16,8 +16,8 @@ shift
 python train/whisper_asr.py --backend torch --out "$out" \
   --name asr_whisper_tiny_en_learners --init asr_whisper_tiny_en \
   --train "$speech/speechocean762:train" \
-  --train "$speech/librispeech-mini:train-pseudo" \
-  --train "$speech/fsdd:train" \
+  --mixed-in "$speech/librispeech-mini:train-pseudo" \
+  --mixed-in "$speech/fsdd:train" --mixed-in-share 0.3 \
   --dev "$speech/speechocean762:dev" \
   --dev "$speech/librispeech-mini:dev" \
   --dev "$speech/fsdd:dev" \

@@ -1,0 +1,29 @@
+"""Files of presets that ship none: exported once, kept in the user's cache."""
+
+import hashlib
+import json
+
+from keras_selfattn.convert.external_preset import cache_folder
+
+
+def exported_file(folder, load):
+    """The int8 file of a preset of others' weights, made where it is not.
+
+    Args:
+        folder: `pathlib.Path` of the preset's folder.
+        load: function of the folder that gives its task (`zoo.load`).
+
+    Returns:
+        `pathlib.Path` of a .tflite file, another for another preset.json.
+
+    Raises:
+        ValueError: as `load` and `export` do.
+    """
+    contents = (folder / "preset.json").read_bytes()
+    made = hashlib.sha256(contents).hexdigest()[:12]
+    name = f"{json.loads(contents)['name']}-{made}"
+    path = cache_folder() / name / "model.tflite"
+    if not path.is_file():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        load(folder).export(path, quantize="dynamic")
+    return path
