@@ -53,6 +53,9 @@ def main(
     description: Annotated[str, typer.Option(help="one sentence")],
     licence: Annotated[str, typer.Option(help="of both parts")],
     package_folder: Annotated[str, typer.Option(help="in the package")] = ".",
+    scale: Annotated[
+        float, typer.Option(help="how much they count; below 1 forgets less")
+    ] = 1.0,
     language: str = "en",
     alias: Annotated[list[str], typer.Option(help="repeatable")] = (),
 ):
@@ -64,6 +67,7 @@ def main(
             trained,
             folder,
             base_of(package, package_folder, hub),
+            scale,
             description=description,
             language=language,
             license=licence,

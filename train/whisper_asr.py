@@ -248,7 +248,7 @@ def main(
     warmup_steps: int = 50,
     weight_decay: float = 0.01,
     clip_norm: float = 1.0,
-    label_smoothing: float = 0.1,
+    label_smoothing: float = 0.0,
     average: Annotated[int, option("last epochs averaged")] = 1,
     workers: Annotated[int, option("threads that read audio")] = 1,
     smoke: Annotated[bool, option("two steps on generated tones")] = False,

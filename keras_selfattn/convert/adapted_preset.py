@@ -89,7 +89,7 @@ def _whisper(pretrained, config):
 BUILDERS = {"TextClassifier": _classifier, "WhisperRecognizer": _whisper}
 
 
-def save_adapted(trained, folder, base, **facts):
+def save_adapted(trained, folder, base, scale=1.0, **facts):
     """Writes the preset folder of adapters that a training left.
 
     Args:
@@ -99,14 +99,21 @@ def save_adapted(trained, folder, base, **facts):
         folder: path, made where it is missing; its name becomes the preset's.
         base: dict, see `external_preset.load_external`, and the "name" of
             what was begun with.
+        scale: float > 0, how much the adapters count of what was trained.
+            Below 1 the weights lie between the others' and the trained ones:
+            less is forgotten (Wortsman et al. 2022, arXiv:2109.01903, who
+            mix whole weights; here that is a factor of alpha).
         **facts: more JSON-able entries (description, language, license).
 
     Returns:
         Path of the folder. `keras_selfattn.zoo.seal(folder)` comes next.
 
     Raises:
-        ValueError: the run trained no adapters, or has not ended.
+        ValueError: the run trained no adapters, or has not ended; a scale
+            out of its range.
     """
+    if scale <= 0:
+        raise ValueError(f"scale={scale}; expected above 0 (1: as trained).")
     trained, folder = Path(trained), Path(folder)
     adapters = trained / ADAPTERS_FILE
     merged = trained / "preset/preset.json"
@@ -134,7 +141,8 @@ def save_adapted(trained, folder, base, **facts):
         "base": base,
         "adapters": {
             "rank": arguments["lora_rank"],
-            "alpha": arguments["lora_alpha"] or None,
+            "alpha": scale
+            * (arguments["lora_alpha"] or arguments["lora_rank"]),
             "targets": arguments["lora_targets"] or list(QUERY_AND_VALUE),
         },
         "files": {},

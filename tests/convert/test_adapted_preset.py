@@ -62,6 +62,26 @@ def test_it_is_the_classifier_that_was_trained(trained, base, tmp_path):
     assert size < (run / "preset/model.safetensors").stat().st_size / 2
 
 
+def test_adapters_may_count_less(trained, base, tmp_path):
+    run, merged = trained
+    folder = save_adapted(run, tmp_path / "mine", base, scale=0.5)
+    assert zoo.describe(folder)["adapters"]["alpha"] == 2.0
+    zoo.seal(folder)
+    path = "block_0/feed_forward/expand/kernel"
+
+    def kernel(task):
+        return next(
+            to_numpy(v.value) for v in task.weights if v.path.endswith(path)
+        )
+
+    own = kernel(zoo.load(CHECKPOINT))
+    np.testing.assert_allclose(
+        kernel(zoo.load(folder)) - own, (kernel(merged) - own) / 2, atol=2e-3
+    )
+    with pytest.raises(ValueError, match="scale=0; expected above 0"):
+        save_adapted(run, tmp_path / "other", base, scale=0)
+
+
 def test_without_its_encoder_it_says_what_to_install(trained, base, tmp_path):
     base["package"]["module"] = "no_such_module"
     folder = save_adapted(trained[0], tmp_path / "mine", base)

@@ -26,5 +26,5 @@ python train/whisper_asr.py --backend torch --out "$out" \
   --lora-targets 'attention/(query|key|value|output)$' \
   --noise "$speech/noise" --noise-probability 0.2 --babble-probability 0.1 \
   --snr-low 5 --snr-high 25 --band-probability 0.05 \
-  --epochs 2 --batch-seconds 32 --learning-rate 1e-3 --warmup-steps 60 \
-  --label-smoothing 0.1 --average 1 --checkpoint-every 100 "$@"
+  --epochs 1 --batch-seconds 32 --learning-rate 1e-3 --warmup-steps 60 \
+  --label-smoothing 0 --average 1 --checkpoint-every 50 "$@"
