@@ -32,7 +32,12 @@ from prepared_sets import (
     prepared_corpora,
     sampled_rows,
 )
-from speech_corpora import read_corpora
+from speech_corpora import (
+    draw_babble,
+    read_corpora,
+    read_noises,
+    write_tones,
+)
 from training_run import (
     keep_result,
     option,
@@ -52,68 +57,6 @@ SMOKE = {
     "average": 1,
     "checkpoint_every": 1,
 }
-
-
-def write_tones(folder, count=6):
-    """Makes a manifest folder of four-letter words, one pitch a letter.
-
-    Returns:
-        its FOLDER:SPLIT entry.
-    """
-    import numpy as np
-    import soundfile
-
-    folder.mkdir(parents=True, exist_ok=True)
-    generator = np.random.default_rng(0)
-    rows = ["path\tsplit\tspeaker\tduration_s\ttext"]
-    for i in range(count):
-        letters = generator.integers(4, size=4)
-        pitch_hz = np.repeat(300 + 200 * letters, 4000)
-        tone = 0.3 * np.sin(2 * np.pi * np.cumsum(pitch_hz) / 16000)
-        soundfile.write(folder / f"{i}.wav", tone, 16000)
-        word = "".join("abcd"[letter] for letter in letters)
-        rows.append(f"{i}.wav\ttrain\ttone\t1.0\t{word}")
-    (folder / "manifest.tsv").write_text("\n".join(rows) + "\n", "utf-8")
-    return f"{folder}:train"
-
-
-def read_noises(args):
-    """The recordings of the noise folder, if one is named."""
-    from keras_selfattn.preprocessing.audio import read_audio
-
-    if not args.noise:
-        return []
-    found = read_corpora([f"{args.noise}:train"])
-    return [read_audio(example.path) for example, _ in found]
-
-
-def draw_babble(args, examples, corpora, count=200):
-    """Some of the training recordings, of which babble is made."""
-    import random
-
-    from keras_selfattn.preprocessing.audio import decode_audio, read_audio
-
-    if not args.babble_probability:
-        return []
-    if corpora:
-        generator = random.Random(args.seed)
-        places = [
-            (corpus, shard)
-            for corpus in corpora
-            for shard, size in enumerate(corpus.counts)
-            if size
-        ]
-        drawn = generator.choices(places, k=count)
-        return [
-            decode_audio(
-                corpus.sounds(
-                    shard, [generator.randrange(corpus.counts[shard])]
-                )[0]
-            )
-            for corpus, shard in drawn
-        ]
-    drawn = random.Random(args.seed).sample(examples, min(count, len(examples)))
-    return [read_audio(example.path) for example in drawn]
 
 
 def read_dataset(args, recognizer, examples, corpora=()):

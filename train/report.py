@@ -53,6 +53,7 @@ BLOCK = re.compile(
     r"(<!-- report:(?P<name>[a-z]+) -->\n).*?(<!-- /report -->)", re.DOTALL
 )
 COMMON_KEYS = {"dataset", "split", "file", "file_sha256", "command"}
+RECOGNISERS = ("SpeechRecognizer", "WhisperRecognizer")
 RESULT_KEYS = {
     "CausalLM": {"tokens", "loss", "bits_a_character", "sliding_loss"},
     "ImageGenerator": {
@@ -70,7 +71,7 @@ RESULT_KEYS = {
         "real",
         "judge",
     },
-    "SpeechRecognizer": {"utterances", "words", "wer", "cer"},
+    **dict.fromkeys(RECOGNISERS, {"utterances", "words", "wer", "cer"}),
     "TextClassifier": {
         "examples",
         "accuracy",
@@ -186,7 +187,7 @@ def render_results(presets: list[Preset]) -> str:
     )
     if any_stream:
         header += ["chunks of", "as a stream, WER %", "its 2nd pass, WER %"]
-    return measured(presets, "SpeechRecognizer", header, figures)
+    return measured(presets, RECOGNISERS, header, figures)
 
 
 def render_peers(peers: list[dict]) -> str:

@@ -13,18 +13,21 @@ def percent(value: float) -> str:
     return f"{100 * value:.1f}"
 
 
-def measured(presets: list, task: str, header: list[str], figures) -> str:
-    """Returns what presets of a task were measured to do, with commands.
+def measured(
+    presets: list, tasks: str | tuple, header: list[str], figures
+) -> str:
+    """Returns what presets of some tasks were measured to do, with commands.
 
     Args:
         presets: list of `report.Preset`.
-        task: class name of the task; other presets are left out.
+        tasks: class name of the task, or several; other presets are left out.
         header: list of str, the columns of `figures`.
         figures: callable, an entry of metrics.json to a list of str.
     """
     rows, commands = [], []
+    tasks = (tasks,) if isinstance(tasks, str) else tasks
     for preset in presets:
-        if preset.task != task:
+        if preset.task not in tasks:
             continue
         for result in preset.results:
             names = [f"`{preset.name}`", f"`{result['file']}`"]

@@ -1,4 +1,7 @@
-"""Corpora of sound as the training scripts are given them: FOLDER:SPLIT."""
+"""Corpora of sound as the training scripts are given them: FOLDER:SPLIT.
+
+And what is mixed into them.
+"""
 
 from pathlib import Path
 
@@ -43,3 +46,65 @@ def read_corpora(entries):
             examples = corpora.read_librispeech(path, split)
         found += [(example, path.name) for example in examples]
     return found
+
+
+def write_tones(folder, count=6):
+    """Makes a manifest folder of four-letter words, one pitch a letter.
+
+    Returns:
+        its FOLDER:SPLIT entry.
+    """
+    import numpy as np
+    import soundfile
+
+    folder.mkdir(parents=True, exist_ok=True)
+    generator = np.random.default_rng(0)
+    rows = ["path\tsplit\tspeaker\tduration_s\ttext"]
+    for i in range(count):
+        letters = generator.integers(4, size=4)
+        pitch_hz = np.repeat(300 + 200 * letters, 4000)
+        tone = 0.3 * np.sin(2 * np.pi * np.cumsum(pitch_hz) / 16000)
+        soundfile.write(folder / f"{i}.wav", tone, 16000)
+        word = "".join("abcd"[letter] for letter in letters)
+        rows.append(f"{i}.wav\ttrain\ttone\t1.0\t{word}")
+    (folder / "manifest.tsv").write_text("\n".join(rows) + "\n", "utf-8")
+    return f"{folder}:train"
+
+
+def read_noises(args):
+    """The recordings of the noise folder, if one is named."""
+    from keras_selfattn.preprocessing.audio import read_audio
+
+    if not args.noise:
+        return []
+    found = read_corpora([f"{args.noise}:train"])
+    return [read_audio(example.path) for example, _ in found]
+
+
+def draw_babble(args, examples, corpora, count=200):
+    """Some of the training recordings, of which babble is made."""
+    import random
+
+    from keras_selfattn.preprocessing.audio import decode_audio, read_audio
+
+    if not args.babble_probability:
+        return []
+    if corpora:
+        generator = random.Random(args.seed)
+        places = [
+            (corpus, shard)
+            for corpus in corpora
+            for shard, size in enumerate(corpus.counts)
+            if size
+        ]
+        drawn = generator.choices(places, k=count)
+        return [
+            decode_audio(
+                corpus.sounds(
+                    shard, [generator.randrange(corpus.counts[shard])]
+                )[0]
+            )
+            for corpus, shard in drawn
+        ]
+    drawn = random.Random(args.seed).sample(examples, min(count, len(examples)))
+    return [read_audio(example.path) for example in drawn]

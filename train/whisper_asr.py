@@ -24,8 +24,12 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from asr import draw_babble, read_noises, write_tones
-from speech_corpora import read_corpora
+from speech_corpora import (
+    draw_babble,
+    read_corpora,
+    read_noises,
+    write_tones,
+)
 from training_run import (
     adapt,
     load_mean,

