@@ -80,6 +80,8 @@ def tiny_whisper():
 
 def build_task(args):
     """What is fine-tuned, with SpecAugment and a smoothed loss."""
+    import keras
+
     from keras_selfattn import zoo
     from keras_selfattn.layers import SpecAugment
     from keras_selfattn.tasks import WhisperRecognizer
@@ -104,7 +106,7 @@ def build_task(args):
         | {"label_smoothing": args.label_smoothing, "spec_augment": augment}
     )
     for new, old in zip(task.weights, found.weights, strict=True):
-        new.assign(old)
+        new.assign(keras.ops.convert_to_numpy(old.value).copy())
     return task
 
 

@@ -204,7 +204,10 @@ class WhisperRecognizer(DictationTask):
         config["max_new_tokens"] = math.ceil(room)
         found = WhisperRecognizer(**config)
         for new, old in zip(found.weights, self.weights, strict=True):
-            new.assign(old.value[: new.shape[0]] if new.shape else old.value)
+            # A copy: of one buffer on JAX, the first model that is trained
+            # would give away the other's.
+            value = ops.convert_to_numpy(old.value).copy()
+            new.assign(value[: new.shape[0]] if new.shape else value)
         return found
 
     def write_only(self, pattern):
