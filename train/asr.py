@@ -33,9 +33,8 @@ from prepared_sets import (
     sampled_rows,
 )
 from speech_corpora import (
-    draw_babble,
+    make_augmenter,
     read_corpora,
-    read_noises,
     write_tones,
 )
 from training_run import (
@@ -61,25 +60,13 @@ SMOKE = {
 
 def read_dataset(args, recognizer, examples, corpora=()):
     """The training corpora as batches: examples, or prepared corpora."""
-    from keras_selfattn.data.augmentation import Augmenter
-    from keras_selfattn.data.rooms import simulate_rooms
     from keras_selfattn.data.sharded_speech import ShardedSpeech
     from keras_selfattn.data.speech_dataset import SpeechDataset
 
-    augmenter = Augmenter(
-        noises=read_noises(args),
-        noise_probability=args.noise_probability,
-        snr_db=(args.snr_low, args.snr_high),
-        rooms=simulate_rooms(args.rooms, seed=args.seed) if args.rooms else [],
-        room_probability=args.room_probability,
-        babble=draw_babble(args, examples, corpora),
-        babble_probability=args.babble_probability,
-        band_probability=args.band_probability,
-    )
     options = {
         "batch_seconds": args.batch_seconds,
         "frame_seconds": recognizer.frame_seconds,
-        "augmenter": augmenter,
+        "augmenter": make_augmenter(args, examples, corpora),
         "augment_from_epoch": args.augment_from_epoch,
         "shortest_first_epochs": args.shortest_first_epochs,
     }

@@ -81,6 +81,30 @@ def read_noises(args):
     return [read_audio(example.path) for example, _ in found]
 
 
+def make_augmenter(args, examples, corpora=()):
+    """The Augmenter of the options that training scripts share.
+
+    Args:
+        args: has `noise`, `snr_low` and so on, `rooms`, the probabilities and
+            the `seed`.
+        examples: list of `SpeechExample`, of which babble is made.
+        corpora: prepared corpora, taken for it where there are some.
+    """
+    from keras_selfattn.data.augmentation import Augmenter
+    from keras_selfattn.data.rooms import simulate_rooms
+
+    return Augmenter(
+        noises=read_noises(args),
+        noise_probability=args.noise_probability,
+        snr_db=(args.snr_low, args.snr_high),
+        rooms=simulate_rooms(args.rooms, seed=args.seed) if args.rooms else [],
+        room_probability=args.room_probability,
+        babble=draw_babble(args, examples, corpora),
+        babble_probability=args.babble_probability,
+        band_probability=args.band_probability,
+    )
+
+
 def draw_babble(args, examples, corpora, count=200):
     """Some of the training recordings, of which babble is made."""
     import random

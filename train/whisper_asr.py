@@ -25,9 +25,8 @@ from typing import Annotated
 
 import typer
 from speech_corpora import (
-    draw_babble,
+    make_augmenter,
     read_corpora,
-    read_noises,
     write_tones,
 )
 from training_run import (
@@ -112,32 +111,20 @@ def build_task(args):
 
 def read_datasets(args, task):
     """The training batches, and those of each dev corpus by its name."""
-    from keras_selfattn.data.augmentation import Augmenter
     from keras_selfattn.data.dictation_dataset import DictationDataset
-    from keras_selfattn.data.rooms import simulate_rooms
 
     examples = [example for example, _ in read_corpora(args.train)]
     for entry in args.mixed_in:
         found = [example for example, _ in read_corpora([entry])]
         count = round(args.mixed_in_share * len(found))
         examples += random.Random(args.seed).sample(found, count)
-    augmenter = Augmenter(
-        noises=read_noises(args),
-        noise_probability=args.noise_probability,
-        snr_db=(args.snr_low, args.snr_high),
-        rooms=simulate_rooms(args.rooms, seed=args.seed) if args.rooms else [],
-        room_probability=args.room_probability,
-        babble=draw_babble(args, examples, ()),
-        babble_probability=args.babble_probability,
-        band_probability=args.band_probability,
-    )
     options = {"batch_seconds": args.batch_seconds, "seed": args.seed}
     train = DictationDataset(
         examples,
         task,
         args.window_seconds,
         args.full_window_rate,
-        augmenter=augmenter,
+        augmenter=make_augmenter(args, examples),
         workers=args.workers,
         **options,
     )
