@@ -137,7 +137,11 @@ def merge_lora(model):
         )
     for variable in found.weights:
         value = merged.get(variable.path)
-        variable.assign(values[variable.path] if value is None else value)
+        if value is None:
+            # A copy: of one buffer on JAX, the first model that is trained
+            # would give away the other's.
+            value = ops.convert_to_numpy(values[variable.path].value).copy()
+        variable.assign(value)
     return found
 
 

@@ -107,3 +107,14 @@ def test_what_is_outside_of_the_encoder_is_trained_whole():
     assert {path.split("/")[0] for path in trained if "lora" not in path} == (
         set(HEADS)
     )
+
+
+@pytest.mark.backend
+def test_a_merged_model_stays_when_the_other_is_trained():
+    model = build()
+    add_lora(model, rank=2, alpha=4, trained=HEADS)
+    merged = merge_lora(model)
+    before = outputs(merged)
+    model.compile(GuardedAdamW(1e-2))
+    model.fit(INPUTS, TARGETS, verbose=0)
+    np.testing.assert_array_equal(outputs(merged), before)
