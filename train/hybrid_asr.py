@@ -16,7 +16,7 @@ from typing import Annotated
 
 import typer
 from asr_model import choose_spec_augment, compile_recognizer
-from speech_corpora import split_entry
+from speech_corpora import draw_hours, split_entry
 from training_run import (
     keep_result,
     option,
@@ -212,6 +212,12 @@ def run(args):
     if not args.train:
         raise ValueError("no --train FOLDER:SPLIT (nor --smoke) is given.")
     examples = read_features(args.train)
+    examples = draw_hours(
+        examples,
+        [len(e.features) / args.frame_rate_hz for e in examples],
+        args.hours,
+        args.seed,
+    )
     hybrid = build_hybrid(args, examples)
     dataset = FeatureDataset(
         examples,
@@ -266,6 +272,7 @@ def main(
     out: Annotated[Path, option("folder of the run")],
     train: Annotated[list[str], option("FOLDER:SPLIT; repeatable")] = (),
     dev: Annotated[list[str], option("FOLDER:SPLIT; repeatable")] = (),
+    hours: Annotated[float, option("drawn of the speech; 0: all")] = 0.0,
     name: Annotated[str, option("of the preset; default: of --out")] = "",
     init: Annotated[str, option("preset folder of such a model")] = "",
     frame_rate_hz: Annotated[int, option("of the features")] = 100,

@@ -223,7 +223,11 @@ def run(args):
     if not texts:
         raise ValueError(f"--text {', '.join(args.text)}: no text in it.")
     model = build_model(args, texts)
-    options = {"share": args.share, "whole_words": not args.single_pieces}
+    options = {
+        "share": args.share,
+        "whole_words": not args.single_pieces,
+        "positions": True,
+    }
     dataset = MaskedDataset(
         rows_of(model.tokenizer, texts),
         model.tokenizer,

@@ -3,6 +3,7 @@
 And what is mixed into them.
 """
 
+import random
 from pathlib import Path
 
 
@@ -46,6 +47,43 @@ def read_corpora(entries):
             examples = corpora.read_librispeech(path, split)
         found += [(example, path.name) for example in examples]
     return found
+
+
+def draw_hours(examples, seconds, hours, seed):
+    """Some of the examples, drawn until they are so many hours of sound.
+
+    Of the same seed fewer hours are a part of more, so that runs with a half
+    and a quarter of a corpus compare.
+
+    Args:
+        examples: list.
+        seconds: float of each, its length.
+        hours: float, at most; 0: all.
+        seed: int.
+
+    Returns:
+        list, in the order of `examples`; at least one.
+
+    Raises:
+        ValueError: there are less hours than these.
+    """
+    if not hours:
+        return examples
+    there = sum(seconds) / 3600
+    if hours > there:
+        raise ValueError(
+            f"--hours {hours:g}: the training corpora are {there:.2f} hours; "
+            "name no more, or add a --train FOLDER:SPLIT."
+        )
+    order = list(range(len(examples)))
+    random.Random(seed).shuffle(order)
+    kept, total = [], 0.0
+    for place in order:
+        total += seconds[place]
+        if kept and total > 3600 * hours:
+            break
+        kept.append(place)
+    return [examples[place] for place in sorted(kept)]
 
 
 def write_tones(folder, count=6):

@@ -25,6 +25,7 @@ from typing import Annotated
 
 import typer
 from speech_corpora import (
+    draw_hours,
     make_augmenter,
     read_corpora,
     write_tones,
@@ -118,6 +119,9 @@ def read_datasets(args, task):
         found = [example for example, _ in read_corpora([entry])]
         count = round(args.mixed_in_share * len(found))
         examples += random.Random(args.seed).sample(found, count)
+    examples = draw_hours(
+        examples, [e.duration_s for e in examples], args.hours, args.seed
+    )
     options = {"batch_seconds": args.batch_seconds, "seed": args.seed}
     train = DictationDataset(
         examples,
@@ -212,6 +216,7 @@ def main(
     ] = (),
     mixed_in_share: Annotated[float, option("of its utterances")] = 0.3,
     dev: Annotated[list[str], option("FOLDER:SPLIT; repeatable")] = (),
+    hours: Annotated[float, option("drawn of the speech; 0: all")] = 0.0,
     init: Annotated[str, option("preset, folder or hf:// of a Whisper")] = (
         "asr_whisper_tiny_en"
     ),

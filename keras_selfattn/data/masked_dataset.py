@@ -3,15 +3,17 @@
 Order, batches and what is hidden are a function of (seed, epoch), so that
 each epoch hides other tokens and a training that was killed goes on exactly.
 
-Shapes: `B` texts, `T` tokens (padded).
+Shapes: `B` texts, `T` tokens (padded), `P` hidden tokens (padded).
 """
 
 import keras
 import numpy as np
 
-from keras_selfattn.data.batching import plan_batches
+from keras_selfattn.data.batching import plan_batches, round_up
 from keras_selfattn.data.feeding import for_backend
 from keras_selfattn.preprocessing.masking import mask_tokens
+
+_PLACE_MULTIPLE = 8  # few shapes, so few compilations
 
 
 class MaskedDataset(keras.utils.PyDataset):
@@ -19,6 +21,10 @@ class MaskedDataset(keras.utils.PyDataset):
 
     A batch is `({"token_ids": int32 (B, T)}, int32 (B, T), float32 (B, T))`:
     the texts with tokens hidden, the texts, and 1 where a token was chosen.
+    With `positions` the inputs have "mask_positions", int32 `(B, P)`, too, and
+    the other two are `(B, P)`, of these places alone; a text with fewer has 0
+    there, and weight 0. A MaskedLM then has logits for `P` places instead of
+    `T`: the same loss, and a sixth of the work of its head.
 
     Call `set_epoch(epoch)` before each epoch and run it as its own `fit`,
     with `shuffle=False`.
@@ -33,6 +39,7 @@ class MaskedDataset(keras.utils.PyDataset):
         seed: int.
         share: float, tokens that are chosen; see `mask_tokens`.
         whole_words: bool, choose whole words.
+        positions: bool, batches of the hidden places alone.
 
     Raises:
         ValueError: no texts, or as `mask_tokens` does.
@@ -57,6 +64,7 @@ class MaskedDataset(keras.utils.PyDataset):
         seed=0,
         share=0.15,
         whole_words=False,
+        positions=False,
     ):
         super().__init__()
         self._rows = [
@@ -72,6 +80,7 @@ class MaskedDataset(keras.utils.PyDataset):
         self._length_multiple = length_multiple
         self._shuffle = shuffle
         self._seed = seed
+        self._positions = positions
         self._masking = {"share": share, "whole_words": whole_words}
         self.set_epoch(0)
 
@@ -118,11 +127,12 @@ class MaskedDataset(keras.utils.PyDataset):
         hidden, chosen = mask_tokens(
             inputs["token_ids"], self._tokenizer, generator, **self._masking
         )
-        return (
-            {"token_ids": hidden},
-            inputs["token_ids"],
-            chosen.astype("float32"),
-        )
+        inputs, labels = {"token_ids": hidden}, inputs["token_ids"]
+        if self._positions:
+            places, chosen = _places(chosen)
+            labels = np.take_along_axis(labels, places, 1)
+            inputs["mask_positions"] = places
+        return inputs, labels, chosen.astype("float32")
 
     def batches(self):
         """Yields the epoch's batches in order."""
@@ -132,3 +142,21 @@ class MaskedDataset(keras.utils.PyDataset):
     def for_backend(self):
         """What `fit` takes on this backend; ask anew after `set_epoch`."""
         return for_backend(self)
+
+
+def _places(chosen):
+    """Where rows are True, padded with 0.
+
+    Args:
+        chosen: bool `(B, T)`.
+
+    Returns:
+        int32 `(B, P)`, ascending in each row, and bool `(B, P)`, False =
+        padding.
+    """
+    counts = chosen.sum(1)
+    width = round_up(max(int(counts.max()), 1), _PLACE_MULTIPLE)
+    real = np.arange(width) < counts[:, None]
+    places = np.zeros(real.shape, "int32")
+    places[real] = np.nonzero(chosen)[1]
+    return places, real

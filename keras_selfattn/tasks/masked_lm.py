@@ -1,6 +1,7 @@
 """Masked language model: fills in hidden words, and embeds sentences.
 
-Shapes: `B` batch, `T` tokens, `D` features, `V` vocabulary, `K` best tokens.
+Shapes: `B` batch, `T` tokens, `D` features, `V` vocabulary, `K` best tokens,
+`P` places.
 """
 
 from typing import NamedTuple
@@ -68,11 +69,14 @@ class MaskedLM(Task):
 
     Call arguments:
         inputs: dict of "token_ids", int32 `(B, T)`, padded with the
-            tokenizer's `padding_id`.
+            tokenizer's `padding_id`. Optional: "mask_positions", int32
+            `(B, P)`: the head looks at these places of each text alone, which
+            is what training needs (`MaskedDataset(..., positions=True)`).
         training: bool.
 
     Returns:
-        logits, float32 `(B, T, V)`; without the head float `(B, T, D)`.
+        logits, float32 `(B, T, V)`, or `(B, P, V)` with "mask_positions";
+        without the head float `(B, T, D)`.
 
     Raises:
         ValueError: where tokenizer and encoder do not fit together.
@@ -119,16 +123,14 @@ class MaskedLM(Task):
         hidden = encode(encoder, token_ids, mask)  # (B, T, D)
         outputs = hidden
         if head:
-            x = keras.layers.Dense(
+            dense = keras.layers.Dense(
                 encoder.hidden_dim,
                 activation=OWN.get(encoder.activation, encoder.activation),
                 name="head_dense",
-            )(hidden)
+            )
             norm = {"kind": "layer", "epsilon": encoder.norm_epsilon}
-            x = make_norm(norm, "head_norm")(x)
-            logits = encoder.get_layer("token_embedding")(x, reverse=True)
-            logits = AddBias(name="head_bias")(logits)
-            outputs = ops.cast(logits, "float32")  # (B, T, V)
+            norm, bias = make_norm(norm, "head_norm"), AddBias(name="head_bias")
+            outputs = _logits(encoder, dense, norm, bias, hidden)  # (B, T, V)
         super().__init__(
             inputs={"token_ids": token_ids}, outputs=outputs, **kwargs
         )
@@ -140,6 +142,20 @@ class MaskedLM(Task):
         self.pooling = pooling
         pooled = _pool(hidden, mask, pooling)
         self._embedder = keras.Model({"token_ids": token_ids}, pooled)
+        self._hidden = keras.Model({"token_ids": token_ids}, hidden)
+
+    def call(self, inputs, training=None, mask=None):
+        places = inputs.get("mask_positions")
+        inputs = {"token_ids": inputs["token_ids"]}
+        if places is None:
+            return super().call(inputs, training=training, mask=mask)
+        self._require_head("mask_positions")
+        hidden = self._hidden(inputs, training=training)
+        places = ops.expand_dims(places, -1)  # (B, P, 1)
+        hidden = ops.take_along_axis(hidden, places, axis=1)  # (B, P, D)
+        names = "head_dense", "head_norm", "head_bias"
+        layers = map(self.get_layer, names)
+        return _logits(self.encoder, *layers, hidden)
 
     def task_config(self):
         return {
@@ -359,6 +375,13 @@ EMBED = Signature(
     agreement="texts have their largest feature where Keras has it",
     scores="embedding",
 )
+
+
+def _logits(encoder, dense, norm, bias, hidden):
+    """The head: `(..., D)` to float32 `(..., V)`."""
+    x = norm(dense(hidden))
+    logits = encoder.get_layer("token_embedding")(x, reverse=True)
+    return ops.cast(bias(logits), "float32")
 
 
 def _pool(hidden, mask, pooling):

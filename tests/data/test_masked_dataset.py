@@ -29,6 +29,26 @@ def test_batches_hold_each_text_once_with_tokens_hidden():
     assert sorted(found) == sorted(tuple(TOKENIZER.encode(x)) for x in TEXTS)
 
 
+def test_positions_are_where_tokens_are_hidden():
+    whole = MaskedDataset(TEXTS, TOKENIZER, batch_size=3, whole_words=True)
+    parts = MaskedDataset(
+        TEXTS, TOKENIZER, batch_size=3, whole_words=True, positions=True
+    )
+    for (hidden, labels, weights), (inputs, ids, real) in zip(
+        batches(whole), parts.batches(), strict=True
+    ):
+        np.testing.assert_array_equal(inputs["token_ids"], hidden)
+        places = inputs["mask_positions"]
+        assert places.shape == ids.shape == real.shape
+        assert places.shape[1] % 8 == 0 and places.dtype == "int32"
+        for row in range(len(hidden)):
+            kept = real[row] > 0
+            expected = np.flatnonzero(weights[row])
+            np.testing.assert_array_equal(places[row, kept], expected)
+            np.testing.assert_array_equal(ids[row, kept], labels[row, expected])
+            assert not places[row, ~kept].any()
+
+
 def test_an_epoch_is_a_function_of_seed_and_number_and_goes_on():
     one = MaskedDataset(TEXTS, TOKENIZER, batch_size=2, seed=3)
     other = MaskedDataset(TEXTS, TOKENIZER, batch_size=2, seed=3)

@@ -61,6 +61,30 @@ def test_the_loss_is_the_mean_over_what_was_hidden():
         task.compute_loss(y=ids, y_pred=logits)
 
 
+@pytest.mark.backend
+def test_the_head_at_the_hidden_places_alone_learns_the_same():
+    found = []
+    for positions in (False, True):
+        task = draw_weights(masked_lm(dropout=0.0, pooler=False))
+        task.compile(keras.optimizers.SGD(0.1))
+        dataset = MaskedDataset(SENTENCES, task.tokenizer, positions=positions)
+        fitted = task.fit(dataset.for_backend(), shuffle=False, verbose=0)
+        found.append((fitted.history["loss"], task.get_weights()))
+    (loss, weights), (other, others) = found
+    assert other == pytest.approx(loss, abs=1e-5)
+    for one, two in zip(weights, others, strict=True):
+        np.testing.assert_allclose(two, one, atol=1e-5)
+    inputs, ids, _ = dataset[0]
+    logits = to_numpy(task(inputs))
+    places = inputs["mask_positions"]
+    assert logits.shape == (*places.shape, len(VOCABULARY))
+    whole = to_numpy(task({"token_ids": inputs["token_ids"]}))
+    expected = np.take_along_axis(whole, places[..., None], 1)
+    np.testing.assert_allclose(logits, expected, atol=1e-5)
+    with pytest.raises(ValueError, match="mask_positions needs a masked-lang"):
+        masked_lm(head=False)(inputs)
+
+
 @pytest.mark.slow
 @pytest.mark.backend
 def test_an_embedding_is_the_mean_or_the_first_vector():

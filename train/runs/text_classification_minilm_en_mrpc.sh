@@ -16,6 +16,6 @@ python train/text_classification.py --backend torch --out "$out" \
   --init "$init" --train "$data/mrpc.tsv.xz:train" \
   --test "$data/mrpc.tsv.xz:test" --dev-share 0.1 \
   --pooling attention --dropout 0.1 --head-dropout 0.1 --word-dropout 0 \
-  --max-tokens 128 --mixed-precision --epochs 4 --batch-size 32 \
+  --max-tokens 128 --epochs 4 --batch-size 32 \
   --freeze token_embedding --learning-rate 1e-4 --layer-decay 0.9 \
   --weight-decay 0.01 --label-smoothing 0.05 --patience 0 --average 2
