@@ -182,7 +182,8 @@ def check(name_or_folder):
     Returns:
         The `runtime.Transcript`, `runtime.Classification`,
         `runtime.Translation`, `runtime.Generation` or `runtime.Answer` of the
-        sample; of an image generator the images, uint8 `(B, H, W, C)`.
+        sample; of an image generator the images, uint8 `(B, H, W, C)`; of a
+        masked language model its best `Fill`.
 
     Raises:
         PresetError: a file was changed, there is no reference, or what comes
@@ -199,6 +200,8 @@ def check(name_or_folder):
         return _check_label(folder, reference)
     if "levels" in reference:
         return _check_images(folder, reference)
+    if "masked" in reference:
+        return _check_fill(folder, reference)
     if "prompt" in reference:
         from keras_selfattn.runtime.text_generator import TextGenerator
 
@@ -258,6 +261,18 @@ def _check_label(folder, reference):
             f"{found.label!r} and {found.scores}."
         )
     return found
+
+
+def _check_fill(folder, reference):
+    from keras_selfattn.runtime.mask_filler import MaskFiller
+
+    best = MaskFiller(folder).fill_mask(reference["masked"])[0]
+    if best.text != reference["text"]:
+        raise PresetError(
+            f"{folder.name} on {reference['masked']!r}: expected "
+            f"{reference['text']!r}, found {best.text!r}."
+        )
+    return best
 
 
 def _check_images(folder, reference):

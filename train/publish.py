@@ -10,6 +10,9 @@
     python train/publish.py runs/mine/preset zoo/translation/NAME \
         --text "Ein Hund." --quantize dynamic --language de-en ...
 
+    python train/publish.py runs/mine/preset zoo/masked_lm/NAME \
+        --text "A very [MASK] film." --quantize dynamic ...
+
     python train/publish.py runs/mine/preset zoo/image_generation/NAME \
         --truncation 0.8 --quantize float16 ...
 
@@ -125,6 +128,14 @@ def answer(folder, text):
     }
 
 
+def fill(folder, text):
+    """The reference of a masked language model: what it fills a mask with."""
+    from keras_selfattn.runtime import MaskFiller
+
+    best = MaskFiller(folder / "model.tflite").fill_mask(text)[0]
+    return {"masked": text, "text": best.text, "token": best.token}
+
+
 def draw(folder, truncation):
     """The reference of an image generator: levels of an image a class.
 
@@ -153,6 +164,7 @@ def draw(folder, truncation):
 REFERENCES = {
     "CausalLM": ("text", go_on),
     "ImageGenerator": ("truncation", draw),
+    "MaskedLM": ("text", fill),
     "SpeechRecognizer": ("sample", hear),
     "TextClassifier": ("text", classify),
     "TextToText": ("text", answer),

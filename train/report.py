@@ -35,7 +35,7 @@ from report_attention import (
 )
 from report_classification import render_classification, render_classifiers
 from report_images import render_image_attention, render_images
-from report_language import render_language
+from report_language import render_answers, render_language, render_masked
 from report_recognition import render_hybrid
 from report_robustness import render_keywords, render_robustness
 from report_serving import render_serving
@@ -71,6 +71,7 @@ RESULT_KEYS = {
         "real",
         "judge",
     },
+    "MaskedLM": {"texts", "hidden", "accuracy", "among_ten"},
     **dict.fromkeys(RECOGNISERS, {"utterances", "words", "wer", "cer"}),
     "TextClassifier": {
         "examples",
@@ -79,6 +80,7 @@ RESULT_KEYS = {
         "seen_in_train",
         "unseen_accuracy",
     },
+    "TextToText": {"examples", "accuracy", "bleu", "chrf"},
     "Translator": {
         "sentences",
         "beam",
@@ -326,6 +328,8 @@ def stale_files(root: Path) -> dict[Path, str]:
             "classification": render_classification(shown),
             "translation": render_translation(shown),
             "language": render_language(shown),
+            "answers": render_answers(shown),
+            "masked": render_masked(shown),
             "images": render_images(shown),
         }
         new = fill(old, path.relative_to(root).as_posix(), blocks)

@@ -1,4 +1,4 @@
-"""The table of language models that `train/report.py` writes."""
+"""The tables of language models that `train/report.py` writes."""
 
 from report_tables import measured
 
@@ -16,3 +16,33 @@ def render_language(presets: list) -> str:
 
     header = ["tokens", "loss", "bits a character", "loss, sliding window"]
     return measured(presets, "CausalLM", header, figures)
+
+
+def render_answers(presets: list) -> str:
+    """Returns the table of text-to-text models, task by task."""
+
+    def figures(result):
+        return [
+            f"{result['examples']:,}",
+            f"{100 * result['accuracy']:.1f}",
+            f"{result['bleu']:.1f}",
+            f"{result['chrf']:.1f}",
+        ]
+
+    header = ["answers", "right to the letter %", "BLEU", "chrF"]
+    return measured(presets, "TextToText", header, figures)
+
+
+def render_masked(presets: list) -> str:
+    """Returns the table of hidden words that were found."""
+
+    def figures(result):
+        return [
+            f"{result['texts']:,}",
+            f"{result['hidden']:,}",
+            f"{100 * result['accuracy']:.1f}",
+            f"{100 * result['among_ten']:.1f}",
+        ]
+
+    header = ["texts", "hidden tokens", "found %", "among ten %"]
+    return measured(presets, "MaskedLM", header, figures)

@@ -8,6 +8,7 @@ _HOMES = {
     "Classifier": "keras_selfattn.runtime.text_classifier",
     "Generation": "keras_selfattn.runtime.text_generator",
     "ImageGenerator": "keras_selfattn.runtime.image_generator",
+    "MaskFiller": "keras_selfattn.runtime.mask_filler",
     "ModelError": "keras_selfattn.runtime.model_file",
     "MoonshineTranscriber": "keras_selfattn.runtime.dictation_transcriber",
     "PresetError": "keras_selfattn.runtime.preset_folder",

@@ -4,12 +4,11 @@ Shapes: `B` batch, `T` tokens, `D` features, `V` vocabulary, `K` best tokens,
 `P` places.
 """
 
-from typing import NamedTuple
-
 import keras
 import numpy as np
 from keras import ops
 
+from keras_selfattn.decoding.mask_filling import fill_masks, find_masks
 from keras_selfattn.export.signature import PartCheck, Signature
 from keras_selfattn.layers.add_bias import AddBias
 from keras_selfattn.layers.feed_forward import OWN
@@ -28,22 +27,6 @@ POOLINGS = ("mean", "start")
 WIDTH_MULTIPLE = 16  # few shapes, so few compilations
 EXPORTED_BEST = 10  # tokens that a file gives for each place
 _PROBE_LENGTHS = (3, 4, 7, 16, 17, 40, 129, 512)
-
-
-class Fill(NamedTuple):
-    """A token for a mask.
-
-    Args:
-        token: str, as it reads.
-        score: float, its probability.
-        text: str, the whole text with it.
-        token_id: int.
-    """
-
-    token: str
-    score: float
-    text: str
-    token_id: int
 
 
 @keras.saving.register_keras_serializable(package="keras_selfattn")
@@ -194,31 +177,12 @@ class MaskedLM(Task):
                 behind what is cut off).
         """
         self._require_head("fill_mask")
-        ids = np.asarray(self.tokenizer.encode(text))
-        places = np.flatnonzero(ids == self.tokenizer.mask_id)
-        if not len(places) or top_k < 1:
-            raise ValueError(
-                f"The first {self.tokenizer.max_tokens} tokens of {text!r} hold"
-                f" no {self.tokenizer.mask!r}, or top_k={top_k} is below 1."
-            )
+        ids, places = find_masks(self.tokenizer, text, top_k)
         scores = self._run(self.predict_on_batch, [ids])[0][places]
         scores = _log_softmax(scores)
-        found = []
-        for place, row in zip(places, scores, strict=True):
-            best = np.argsort(-row, kind="stable")[:top_k]
-            found.append([self._fill(ids, place, i, row[i]) for i in best])
-        return found[0] if len(found) == 1 else found
-
-    def _fill(self, ids, place, token_id, score):
-        filled = ids.copy()
-        filled[place] = token_id
-        decode = self.tokenizer.decode
-        return Fill(
-            decode([token_id]).strip(),
-            float(np.exp(score)),
-            decode(filled),
-            int(token_id),
-        )
+        best = np.argsort(-scores, axis=-1, kind="stable")[:, :top_k]
+        best_scores = np.take_along_axis(scores, best, -1)
+        return fill_masks(self.tokenizer, ids, places, best, best_scores)
 
     def embed(self, texts, normalize=True, batch_size=32, progress=None):
         """One vector a text: near for texts that mean alike.

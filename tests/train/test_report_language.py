@@ -1,4 +1,4 @@
-"""train/report_language.py: the table of language models."""
+"""train/report_language.py: the tables of language models."""
 
 from types import SimpleNamespace
 
@@ -21,3 +21,28 @@ def test_a_loss_stands_with_its_command(load_script):
     )
     assert "| plays last 10% | 1,000 | 1.877 | 2.707 | 1.700 |" in text
     assert "python measure.py" in text and "other" not in text
+
+
+def test_answers_and_hidden_words_stand_with_their_commands(load_script):
+    script = load_script("train/report_language.py")
+    common = {"split": "dev", "file": "model.tflite"}
+    answers = {"examples": 1500, "accuracy": 0.5, "bleu": 20.13, "chrf": 48.0}
+    hidden = {"texts": 2, "hidden": 30, "accuracy": 0.25, "among_ten": 0.5}
+    presets = [
+        SimpleNamespace(
+            name="five",
+            task="TextToText",
+            results=[answers | common | {"dataset": "spell", "command": "a"}],
+        ),
+        SimpleNamespace(
+            name="bert",
+            task="MaskedLM",
+            results=[hidden | common | {"dataset": "films", "command": "b"}],
+        ),
+    ]
+    text = script.render_answers(presets)
+    assert "| spell dev | 1,500 | 50.0 | 20.1 | 48.0 |" in text
+    assert "bert" not in text
+    text = script.render_masked(presets)
+    assert "| films dev | 2 | 30 | 25.0 | 50.0 |" in text
+    assert "five" not in text
