@@ -8,11 +8,12 @@ evaluation scripts), `benchmarks/results/*.json` (written by the benchmarks)
 and `benchmarks/peers.json` (other systems, each with its source). What stands
 between `<!-- report:NAME -->` and `<!-- /report -->` is generated from them;
 NAME is `results`, `peers`, `benchmark`, `commands`, `wakewords`, `robustness`,
-`frontends` or `hybrid` (speech), `classification` or `classifiers`,
-`translation`, `published` or `translators`, `language`, `images` or
-`imageattention`, `training`, `serving`, or of the attention family `attention`,
-`length`, `accuracy` or `growth`. In a card, `results`, `classification`,
-`translation`, `language` and `images` are that preset's own.
+`frontends`, `hybrid`, `scaling` or `rescoring` (speech), `classification` or
+`classifiers`, `translation`, `published` or `translators`, `language`,
+`answers` or `masked`, `images` or `imageattention`, `training`, `serving`, or
+of the attention family `attention`, `length`, `accuracy` or `growth`. In a
+card, `results`, `classification`, `translation`, `language`, `answers`,
+`masked` and `images` are that preset's own.
 A figure measured on another file than the one the preset ships is an error.
 
 This script reads data only; it needs neither keras_selfattn nor Keras.
@@ -38,6 +39,7 @@ from report_images import render_image_attention, render_images
 from report_language import render_answers, render_language, render_masked
 from report_recognition import render_hybrid
 from report_robustness import render_keywords, render_robustness
+from report_scaling import render_rescoring, render_scaling
 from report_serving import render_serving
 from report_spoken import render_commands, render_wake_words
 from report_tables import measured, percent, table
@@ -307,6 +309,8 @@ def stale_files(root: Path) -> dict[Path, str]:
         "frontends": render_keywords(kept("keyword_front_ends")),
         "training": render_training(kept("training")),
         "serving": render_serving(kept("serve")),
+        "scaling": render_scaling(kept("asr_scaling")),
+        "rescoring": render_rescoring(kept("rescoring")),
         "imageattention": render_image_attention(kept("image_attention")),
         "hybrid": "".join(
             render_hybrid(kept(name), published.get("an4", []))
