@@ -30,7 +30,7 @@ MAY_IMPORT = {
     "decoding": set(),
     "data": {"preprocessing", "atomic_file"},
     "models": {"layers"},
-    "training": {"atomic_file", "data", "losses"},
+    "training": {"atomic_file", "data", "losses", "weight_copies"},
     "tasks": {
         "models",
         "layers",
@@ -43,6 +43,7 @@ MAY_IMPORT = {
         "zoo",
         "atomic_file",
         "convert",
+        "weight_copies",
     },
     "convert": {
         "models",
@@ -51,6 +52,7 @@ MAY_IMPORT = {
         "tasks",
         "training",
         "atomic_file",
+        "weight_copies",
     },
     "export": {
         "tasks",
@@ -66,6 +68,7 @@ MAY_IMPORT = {
     "backends": set(),
     "measuring": set(),
     "progress": set(),
+    "weight_copies": set(),
     "zoo": {"tasks", "runtime", "backends", "convert"},
     "cli": {"commands"},
     "commands": {

@@ -119,6 +119,7 @@ def build_model(args, texts):
     from keras_selfattn.models.bert import BertEncoder
     from keras_selfattn.preprocessing.subword_tokenizer import SubwordTokenizer
     from keras_selfattn.tasks import MaskedLM
+    from keras_selfattn.weight_copies import copy_weights
 
     if not args.init:
         tokenizer = make_tokenizer(args, texts)
@@ -146,9 +147,7 @@ def build_model(args, texts):
     tokenizer = SubwordTokenizer(**config | {"max_tokens": longest})
     model = MaskedLM(tokenizer, task.encoder, pooling=task.pooling)
     if task.head:
-        values = {variable.path: variable for variable in task.weights}
-        for variable in model.weights:
-            variable.assign(values[variable.path])
+        copy_weights(model, task)
     return model
 
 

@@ -80,11 +80,10 @@ def tiny_whisper():
 
 def build_task(args):
     """What is fine-tuned, with SpecAugment and a smoothed loss."""
-    import keras
-
     from keras_selfattn import zoo
     from keras_selfattn.layers import SpecAugment
     from keras_selfattn.tasks import WhisperRecognizer
+    from keras_selfattn.weight_copies import copy_weights
 
     found = tiny_whisper() if args.smoke else zoo.load(args.init)
     if not isinstance(found, WhisperRecognizer):
@@ -105,8 +104,7 @@ def build_task(args):
         **found.task_config()
         | {"label_smoothing": args.label_smoothing, "spec_augment": augment}
     )
-    for new, old in zip(task.weights, found.weights, strict=True):
-        new.assign(keras.ops.convert_to_numpy(old.value).copy())
+    copy_weights(task, found)
     return task
 
 

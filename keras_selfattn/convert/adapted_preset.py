@@ -16,7 +16,6 @@ from keras import ops
 from keras_selfattn.atomic_file import write_atomically
 from keras_selfattn.convert.external_preset import load_external
 from keras_selfattn.preprocessing.whisper_text import LETTERS
-from keras_selfattn.tasks.pretrained_classifier import copy_encoder
 from keras_selfattn.tasks.task import FORMAT
 from keras_selfattn.tasks.text_classifier import TextClassifier
 from keras_selfattn.training.lora import (
@@ -26,6 +25,7 @@ from keras_selfattn.training.lora import (
     merge_lora,
     outside,
 )
+from keras_selfattn.weight_copies import copy_weights
 
 ADAPTERS_FILE = "adapters.safetensors"
 
@@ -77,7 +77,7 @@ def load_adapted(folder, contents):
 def _classifier(pretrained, config):
     """What adapters are for: the task, and the part of it that is another's."""
     classifier = TextClassifier(**config)
-    copy_encoder(classifier.encoder, pretrained.encoder)
+    copy_weights(classifier.encoder, pretrained.encoder)
     return classifier, classifier.encoder
 
 

@@ -31,6 +31,7 @@ from keras_selfattn.tasks.speech_input import (
 )
 from keras_selfattn.tasks.speech_recognizer import SpeechRecognizer
 from keras_selfattn.tasks.task import Task, from_config, to_config
+from keras_selfattn.weight_copies import copy_weights
 
 
 @keras.saving.register_keras_serializable(package="keras_selfattn")
@@ -253,9 +254,7 @@ class HybridRecognizer(Task):
             self.tokenizer.get_config(),
             None if self.spec_augment is None else to_config(self.spec_augment),
         )
-        own = {variable.path: variable for variable in self.weights}
-        for variable in recognizer.weights:
-            variable.assign(own[variable.path])
+        copy_weights(recognizer, self)
         return recognizer
 
     def transcribe(self, x, details=False, batch_size=16, **search):

@@ -3,6 +3,7 @@
 from keras_selfattn.models.bert import BertEncoder
 from keras_selfattn.preprocessing.text_tokenizer import TextTokenizer
 from keras_selfattn.tasks.text_classifier import TextClassifier
+from keras_selfattn.weight_copies import copy_weights
 
 
 def pretrained_classifier(
@@ -81,27 +82,5 @@ def pretrained_classifier(
     if encoder_dropout is not None:
         sizes["dropout"] = encoder_dropout
     own = BertEncoder(**sizes)
-    copy_encoder(own, encoder)
+    copy_weights(own, encoder)
     return TextClassifier(labels, tokenizer, own, **options)
-
-
-def copy_encoder(own, encoder):
-    """Gives an encoder the weights of another, which may have more of them.
-
-    Args:
-        own: BertEncoder, without a pooler for instance.
-        encoder: BertEncoder of the same sizes.
-
-    Raises:
-        ValueError: the other lacks a weight, or has it in another shape.
-    """
-    values = {variable.path: variable for variable in encoder.weights}
-    for variable in own.weights:
-        value = values.get(variable.path)
-        if value is None or tuple(value.shape) != tuple(variable.shape):
-            found = "nothing" if value is None else tuple(value.shape)
-            raise ValueError(
-                f"{variable.path}: expected {tuple(variable.shape)} in the "
-                f"encoder to begin with, found {found}."
-            )
-        variable.assign(value)

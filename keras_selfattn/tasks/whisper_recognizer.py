@@ -30,6 +30,7 @@ from keras_selfattn.tasks.dictation_task import (
 )
 from keras_selfattn.tasks.speech_input import padded_rows
 from keras_selfattn.tasks.task import from_config, to_config
+from keras_selfattn.weight_copies import value_of
 
 
 @keras.saving.register_keras_serializable(package="keras_selfattn")
@@ -204,9 +205,7 @@ class WhisperRecognizer(DictationTask):
         config["max_new_tokens"] = math.ceil(room)
         found = WhisperRecognizer(**config)
         for new, old in zip(found.weights, self.weights, strict=True):
-            # A copy: of one buffer on JAX, the first model that is trained
-            # would give away the other's.
-            value = ops.convert_to_numpy(old.value).copy()
+            value = value_of(old)
             new.assign(value[: new.shape[0]] if new.shape else value)
         return found
 

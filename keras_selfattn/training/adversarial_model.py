@@ -18,6 +18,7 @@ from keras_selfattn.training.loss_gradients import (
     value_and_gradients,
 )
 from keras_selfattn.training.paired_optimizer import PairedOptimizer
+from keras_selfattn.weight_copies import value_of
 
 
 class AdversarialModel(keras.Model):
@@ -80,8 +81,7 @@ class AdversarialModel(keras.Model):
         self.averaged = averaged
         averaged.trainable = False
         for mine, own in self._pairs():
-            # A copy: JAX may give a step's memory to the next but once.
-            mine.assign(keras.ops.convert_to_numpy(own.value).copy())
+            mine.assign(value_of(own))
         self.discriminator_steps = discriminator_steps
         self.decay = decay
         self.orthogonality = orthogonality

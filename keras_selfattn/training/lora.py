@@ -10,6 +10,7 @@ import numpy as np
 from keras import ops
 
 from keras_selfattn.atomic_file import write_atomically
+from keras_selfattn.weight_copies import value_of
 
 # The projections of an attention that the paper adapts, section 4.2.
 QUERY_AND_VALUE = (r"/query$", r"/value$")
@@ -138,9 +139,7 @@ def merge_lora(model):
     for variable in found.weights:
         value = merged.get(variable.path)
         if value is None:
-            # A copy: of one buffer on JAX, the first model that is trained
-            # would give away the other's.
-            value = ops.convert_to_numpy(values[variable.path].value).copy()
+            value = value_of(values[variable.path])
         variable.assign(value)
     return found
 

@@ -5,10 +5,10 @@ from keras_selfattn import zoo
 from keras_selfattn.models import TextEncoder
 from keras_selfattn.tasks import MaskedLM, TextClassifier
 from keras_selfattn.tasks.pretrained_classifier import (
-    copy_encoder,
     pretrained_classifier,
 )
 from keras_selfattn.tasks.task import Task
+from keras_selfattn.weight_copies import copy_weights
 from tests.arrays import to_numpy
 from tests.tiny_classifier import build
 
@@ -113,6 +113,6 @@ def test_what_does_not_fit_is_refused(repository, checkpoint):
     assert isinstance(checkpoint, MaskedLM)
     config = checkpoint.encoder.get_config() | {"vocabulary_size": 7}
     with pytest.raises(ValueError, match=r"token_embedding.*expected \(7, "):
-        copy_encoder(type(checkpoint.encoder)(**config), checkpoint.encoder)
+        copy_weights(type(checkpoint.encoder)(**config), checkpoint.encoder)
     with pytest.raises(ValueError, match="3 texts as one"):
         build().classify([("a", "b", "c")])

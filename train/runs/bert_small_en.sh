@@ -3,7 +3,8 @@
 # training split (Maas et al. 2011, research) and WikiText's validation text
 # (CC BY-SA).
 #
-# Needs KERAS_SELFATTN_DATA. A killed run goes on where it was.
+# Needs KERAS_SELFATTN_DATA; about half an hour of one core. A killed run goes
+# on where it was.
 #
 #   train/runs/bert_small_en.sh OUT
 set -euo pipefail
@@ -11,7 +12,7 @@ data=${KERAS_SELFATTN_DATA:?names the data folder}
 out=${1:?usage: $0 OUT}
 python train/masked_lm.py --backend torch --out "$out" \
   --name bert_small_en --text "$data/classification/imdb.tsv.xz:train" \
-  --text "$data/lm/wikitext_valid.txt.xz" --html \
-  --vocabulary 8000 --max-tokens 128 --hidden-dim 256 --layers 4 --heads 4 \
-  --batch-tokens 4096 --mixed-precision --epochs 10 --learning-rate 1e-3 \
-  --warmup-steps 500 --average 2
+  --text "$data/lm/wikitext_valid.txt.xz" --html --dev-share 0.01 \
+  --vocabulary 8000 --max-tokens 128 --hidden-dim 128 --layers 4 --heads 4 \
+  --dropout 0 --batch-tokens 4096 --epochs 2 --max-steps 1300 \
+  --learning-rate 2e-3 --warmup-steps 300 --average 1
