@@ -17,7 +17,7 @@ def check_schedule(schedule):
         )
 
 
-def compile_text_task(args, task, total_steps):
+def compile_text_task(args, task, total_steps, **options):
     """AdamW under the chosen schedule; no decay on biases and norms.
 
     Args:
@@ -25,6 +25,7 @@ def compile_text_task(args, task, total_steps):
             and `clip_norm`.
         task: Translator or TextToText.
         total_steps: int.
+        **options: more of GuardedAdamW.
     """
     import keras
 
@@ -34,7 +35,7 @@ def compile_text_task(args, task, total_steps):
         rate = warmup_cosine(args, total_steps)
     else:
         rate = WarmupInverseSqrt(args.learning_rate, args.warmup_steps)
-    optimizer = make_optimizer(args, rate, epsilon=1e-9)
+    optimizer = make_optimizer(args, rate, epsilon=1e-9, **options)
     # XLA on TensorFlow would compile each of the many shapes anew.
     plain = keras.backend.backend() == "tensorflow"
     task.compile(optimizer, jit_compile=False if plain else "auto")

@@ -234,6 +234,7 @@ def run(args):
 
     from keras_selfattn.data.text_to_text_dataset import TextToTextDataset
     from keras_selfattn.training.epoch_runs import count_steps
+    from keras_selfattn.training.fine_tuning import size_scales
 
     prepare(args)
     if args.smoke:
@@ -265,7 +266,10 @@ def run(args):
         f"{total_steps:,} steps, {task.count_params():,} parameters, "
         f"{keras.backend.backend()}."
     )
-    compile_text_task(args, task, total_steps)
+    options = {}
+    if args.scale_parameter:
+        options["learning_rate_scales"] = size_scales(task)
+    compile_text_task(args, task, total_steps, **options)
 
     def figures(row):
         done = row["epoch"] + 1
@@ -313,7 +317,10 @@ def main(
     length_multiple: Annotated[int, option("lengths are padded to")] = 8,
     max_tokens: Annotated[int, option("longer pairs are left out")] = 128,
     schedule: Annotated[str, option(", ".join(SCHEDULES))] = "cosine",
-    learning_rate: Annotated[float, option("highest")] = 2e-3,
+    learning_rate: Annotated[float, option("highest")] = 1e-2,
+    scale_parameter: Annotated[
+        bool, option("rates are shares of each matrix's size, as Adafactor's")
+    ] = True,
     warmup_steps: int = 500,
     weight_decay: float = 0.0001,
     clip_norm: float = 1.0,

@@ -3,6 +3,7 @@
 import re
 
 import keras
+import numpy as np
 
 _BLOCK = re.compile(r"(?:^|/)block_(\d+)/")
 _FIRST = re.compile(r"embedding|positions")
@@ -110,3 +111,40 @@ def layer_scales(model, decay):
             continue
         scales[variable.path] = decay**depth
     return {path: scale for path, scale in scales.items() if scale != 1}
+
+
+def size_scales(model, of_zeros=0.1):
+    """A factor of the learning rate for each variable: how large it is.
+
+    A step of AdamW is as large for every number. Where a model's matrices are
+    of very different sizes, as T5's, whose embeddings begin at 1 and whose
+    queries at `1 / sqrt(D H)`, one rate is too low for some and too high for
+    others. With these factors a learning rate is a share of the size, as
+    Adafactor's is; T5 was trained at 0.01.
+
+    Reference: Shazeer and Stern 2018 (arXiv:1804.04235), section 8. Differs:
+    the size is that of the values now, at the beginning, not at each step.
+
+    Args:
+        model: keras.Model that is built.
+        of_zeros: float > 0, the factor of a variable that begins with zeros.
+
+    Returns:
+        dict of each trained variable's path to the root mean square of its
+        values, for GuardedAdamW's `learning_rate_scales`.
+
+    Raises:
+        ValueError: `of_zeros` is not above 0.
+
+    Example:
+        >>> scales = size_scales(task)
+        >>> GuardedAdamW(0.01, learning_rate_scales=scales)
+    """
+    if not of_zeros > 0:
+        raise ValueError(f"of_zeros={of_zeros} must be above 0.")
+    scales = {}
+    for variable in model.trainable_variables:
+        values = keras.ops.convert_to_numpy(variable.value)
+        size = np.sqrt(np.mean(np.square(values, dtype="float64")))
+        scales[variable.path] = float(size) or float(of_zeros)
+    return scales

@@ -5,6 +5,7 @@ import pytest
 from keras_selfattn.training.fine_tuning import (
     freeze,
     layer_scales,
+    size_scales,
     variables_at,
 )
 from keras_selfattn.training.guarded_adamw import GuardedAdamW
@@ -53,3 +54,21 @@ def test_lower_layers_have_lower_rates():
         layer_scales(model, 1.5)
     with pytest.raises(ValueError, match="this model has none"):
         layer_scales(keras.Sequential([keras.layers.Dense(1)]), 0.5)
+
+
+def test_a_rate_may_be_a_share_of_the_size():
+    """The first step of Adam, whose size is the rate: 1 % of each matrix."""
+    model = build()
+    before = {v.path: to_numpy(v.value).copy() for v in model.weights}
+    scales = size_scales(model, of_zeros=0.5)
+    for variable in model.trainable_variables:
+        size = np.sqrt((before[variable.path] ** 2).mean())
+        assert scales[variable.path] == pytest.approx(size or 0.5, rel=1e-5)
+    model.compile(GuardedAdamW(0.01, learning_rate_scales=scales))
+    model.fit(INPUTS, TARGETS, epochs=1, batch_size=len(TARGETS), verbose=0)
+    path = "block_0/attention/value/kernel"
+    (kernel,) = (v for v in model.weights if v.path == path)
+    change = np.abs(to_numpy(kernel.value) - before[path]).max()
+    assert change == pytest.approx(0.01 * scales[path], rel=0.02)
+    with pytest.raises(ValueError, match="of_zeros=0 must be above 0"):
+        size_scales(model, 0)
