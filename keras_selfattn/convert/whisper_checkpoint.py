@@ -82,10 +82,14 @@ def load_whisper(folder, config):
     task = WhisperRecognizer(
         tokenizer,
         whisper,
-        language_of(tokenizer.vocabulary, generation.get("is_multilingual")),
+        generation.get("language"),
         suppressed("suppress_tokens"),
         suppressed("begin_suppress_tokens"),
         max_new_tokens=default_room(whisper),
+        multilingual=is_multilingual(
+            tokenizer.vocabulary, generation.get("is_multilingual")
+        ),
+        translate=generation.get("task") == "translate",
     )
     fill_whisper(task, whisper_rows(HF_TABLES, whisper), tensors, (), folder)
     return task
@@ -130,21 +134,24 @@ def whisper_files(task):
     config["num_hidden_layers"] = config["encoder_layers"]
     generation = {
         **marks,
-        "is_multilingual": task.language is not None,
+        "is_multilingual": task.multilingual,
         "suppress_tokens": list(task.suppressed_ids),
         "begin_suppress_tokens": list(task.suppressed_first_ids),
         "no_timestamps_token_id": ids[NO_TIMESTAMPS],
         "max_length": whisper.max_sequence_length,
     }
-    if task.language is not None:
+    if task.multilingual:
         generation["task_to_id"] = {
             name: ids[f"<|{name}|>"]
             for name in ("transcribe", "translate")
             if f"<|{name}|>" in ids
         }
         generation["lang_to_id"] = {
-            token: i for token, i in ids.items() if _is_language(token)
+            f"<|{code}|>": i for code, i in task.language_ids.items()
         }
+        generation["task"] = "translate" if task.translate else "transcribe"
+        if task.language is not None:
+            generation["language"] = task.language
     front_end = {
         "feature_extractor_type": "WhisperFeatureExtractor",
         "feature_size": whisper.num_mel_bins,
@@ -186,24 +193,17 @@ def fill_whisper(task, rows, tensors, ignored, source):
             variable.assign(np.zeros(variable.shape, "float32"))
 
 
-def language_of(vocabulary, multilingual=None):
-    """What a recogniser is asked for: "en", or None of English alone.
+def is_multilingual(vocabulary, said=None):
+    """Whether a checkpoint is one of many languages.
 
     Args:
         vocabulary: list of str.
-        multilingual: bool, or None where no file says it: then by where the
-            marks begin, one token later in the vocabulary of many languages.
+        said: bool, or None where no file says it: then by where the marks
+            begin, one token later in the vocabulary of many languages.
     """
-    if multilingual is None:
-        multilingual = vocabulary.index(END) != 50256
-    return "en" if multilingual else None
+    return vocabulary.index(END) != 50256 if said is None else bool(said)
 
 
 def default_room(whisper):
     """Most new tokens: half of what the model reads, as Whisper has it."""
     return whisper.max_sequence_length // 2
-
-
-def _is_language(token):
-    name = token[2:-2]
-    return token == f"<|{name}|>" and name.islower() and 2 <= len(name) <= 3

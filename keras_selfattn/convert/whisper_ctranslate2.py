@@ -6,7 +6,7 @@ from keras_selfattn.convert.ctranslate2 import read_ctranslate2
 from keras_selfattn.convert.whisper_checkpoint import (
     default_room,
     fill_whisper,
-    language_of,
+    is_multilingual,
     whisper_rows,
 )
 from keras_selfattn.convert.whisper_tables import CT2_OPTIONS, CT2_TABLES
@@ -52,10 +52,11 @@ def load_whisper_ctranslate2(folder, config):
     task = WhisperRecognizer(
         tokenizer,
         whisper,
-        language_of(tokenizer.vocabulary),
+        None,
         config.get("suppress_ids", ()),
         config.get("suppress_ids_begin", ()),
         max_new_tokens=default_room(whisper),
+        multilingual=is_multilingual(tokenizer.vocabulary),
     )
     rows = whisper_rows(CT2_TABLES, whisper)
     fill_whisper(task, rows, variables, (), folder)

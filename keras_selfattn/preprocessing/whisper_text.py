@@ -10,6 +10,7 @@ from keras_selfattn.preprocessing.byte_pair import BytePairSplitter
 END = "<|endoftext|>"
 START = "<|startoftranscript|>"
 NO_TIMESTAMPS = "<|notimestamps|>"
+NO_SPEECH = "<|nospeech|>", "<|nocaptions|>"  # one of them, by the tokenizer
 LETTERS = "[a-z']+"  # what tokens hold that are letters, in small, alone
 _MARK = re.compile(r"<\|[^<>|]*\|>")
 _TIMESTAMPS, _STEP_SECONDS = 1501, 0.02

@@ -3,6 +3,8 @@
 Shapes: `B` batch, `L` samples, `T` tokens, `V` vocabulary.
 """
 
+from itertools import groupby
+
 import numpy as np
 from keras import ops
 
@@ -156,9 +158,22 @@ class DictationTask(Task):
                 f"{self.max_samples} at once. `transcribe` cuts."
             )
 
-    def _transcribe(self, x, rules, beam, alpha, details, batch_size):
-        """Text of speech; see the subclass's `transcribe`."""
-        search = rules, beam, alpha
+    def facts_of(self, rules):
+        """What `details` tell of a recording by its rules: dict."""
+        return {}
+
+    def _transcribe(
+        self, x, rules, beam, alpha, details, batch_size, settle=None
+    ):
+        """Text of speech; see the subclass's `transcribe`.
+
+        Args:
+            rules: WritingRules, or a function of the first pieces of all
+                recordings to a list of them, one a recording.
+            settle: function of a piece, its rules, ids and score to what is
+                taken: dict of "token_ids", "score" and other facts, which
+                `details` list. None to take what the search writes.
+        """
         if beam < 1 or alpha < 0:
             raise ValueError(
                 f"beam={beam}, alpha={alpha}; expected beam >= 1 (1 is "
@@ -168,19 +183,34 @@ class DictationTask(Task):
         items = [x] if single else list(x)
         seconds = self.max_samples / self.sampling_rate_hz
         pieces, owners = read_pieces(items, self, seconds)
+        firsts = [pieces[i] for i, owner in enumerate(owners) if not owner[1]]
+        asked = rules(firsts) if callable(rules) else [rules] * len(items)
+        kinds = list(dict.fromkeys(asked))
+        kind_of = [kinds.index(asked[owner]) for owner, _ in owners]
         found = [None] * len(pieces)
-        order = sorted(range(len(pieces)), key=lambda i: len(pieces[i]))
-        for start in range(0, len(order), batch_size):
-            chosen = order[start : start + batch_size]
-            written = self._write([pieces[i] for i in chosen], *search)
-            for i, result in zip(chosen, written, strict=True):
-                found[i] = result
-        results = [{"text": [], "token_ids": [], "score": []} for _ in items]
-        for (owner, _), (ids, score) in zip(owners, found, strict=True):
+        order = range(len(pieces))
+        order = sorted(order, key=lambda i: (kind_of[i], len(pieces[i])))
+        for kind, rows in groupby(order, key=kind_of.__getitem__):
+            rows = list(rows)
+            for start in range(0, len(rows), batch_size):
+                chosen = rows[start : start + batch_size]
+                some = [pieces[i] for i in chosen]
+                written = self._write(some, kinds[kind], beam, alpha)
+                for i, (ids, score) in zip(chosen, written, strict=True):
+                    found[i] = {"token_ids": ids, "score": score}
+                    if settle is not None:
+                        found[i] = settle(pieces[i], kinds[kind], ids, score)
+        results = [
+            {"text": [], "token_ids": [], "score": [], **self.facts_of(rules)}
+            for rules in asked
+        ]
+        for (owner, _), piece in zip(owners, found, strict=True):
             result = results[owner]
+            ids = piece.pop("token_ids")
             result["token_ids"] += [int(i) for i in ids]
             result["text"].append(self.text_of(ids))
-            result["score"].append(score)
+            for name, fact in piece.items():
+                result.setdefault(name, []).append(fact)
         for result in results:
             result["text"] = " ".join(t for t in result["text"] if t)
             result["score"] = float(np.mean(result["score"]))
@@ -195,11 +225,16 @@ class DictationTask(Task):
             self._searches[key] = DictationSearch(
                 self.search_parts, self.heard, self.writer, *key
             )
-        # A power of two, so few shapes to compile; copies end when it ends.
-        count = 1 << (len(pieces) - 1).bit_length()
-        more = pieces[-1:] * (count - len(pieces))
-        inputs = self.sound_rows(pieces + more)
+        inputs = self.filled_rows(pieces)
         return self._searches[key].write(inputs, alpha)[: len(pieces)]
+
+    def filled_rows(self, pieces):
+        """`sound_rows` of pieces and copies of the last, a power of two.
+
+        So few shapes to compile; copies end when it ends.
+        """
+        count = 1 << (len(pieces) - 1).bit_length()
+        return self.sound_rows(pieces + pieces[-1:] * (count - len(pieces)))
 
     def export_signature(self):
         return Signature(

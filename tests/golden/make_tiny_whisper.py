@@ -21,7 +21,7 @@ SEED = 19  # its texts differ, end, and hold a token 0
 def main():
     """Writes the folder."""
     model = make_whisper(FOLDER, seed=SEED)
-    rules = load_hf(FOLDER).writing_rules()
+    rules = load_hf(FOLDER).writing_rules("en")
     samples = spoken()
     ids = np.random.default_rng(1).integers(0, 20, (2, 7)).astype("int32")
     expected = {
