@@ -235,3 +235,56 @@ def test_equals_transformers(seed, sizes, tmp_path):
     text = " ab cde!gf"
     given = theirs(text, add_special_tokens=False)["input_ids"]
     assert given == task.tokenizer.encode(text)
+
+
+def test_language_and_task_of_a_checkpoint(copied, tmp_path):
+    folder = copied()
+    path = folder / "generation_config.json"
+    theirs = json.loads(path.read_text())
+    path.write_text(
+        json.dumps({**theirs, "language": "german", "task": "translate"})
+    )
+    task = load_hf(folder)
+    assert task.language == "de" and task.translate
+    task.save_hf(tmp_path / "out")
+    ours = tmp_path / "out" / "generation_config.json"
+    ours = json.loads(ours.read_text())
+    assert ours["lang_to_id"] == {"<|en|>": 15, "<|de|>": 16}
+    assert ours["task_to_id"] == {"transcribe": 18, "translate": 17}
+    assert load_hf(tmp_path / "out").task_config() == task.task_config()
+
+
+@pytest.mark.proof
+@pytest.mark.backend
+@lacks("transformers", "torch")
+def test_languages_and_tasks_are_those_of_transformers(tmp_path):
+    import torch
+
+    from tests.whisper_checkpoints import (
+        features_of,
+        make_whisper,
+        spoken,
+        written,
+    )
+
+    model = make_whisper(tmp_path / "theirs", seed=16)
+    task = zoo.load(tmp_path / "theirs")
+    samples = spoken()
+    model.generation_config.lang_to_id = {
+        f"<|{code}|>": i for code, i in task.language_ids.items()
+    }
+    features = features_of(samples, 8).transpose(0, 2, 1)
+    expected = model.detect_language(
+        torch.tensor(features), num_segment_frames=10
+    ).tolist()
+    best = [next(iter(row)) for row in task.detect_language(list(samples))]
+    assert [task.language_ids[code] for code in best] == expected
+    texts = set()
+    for translate in (False, True):
+        for wave, code in zip(samples, best, strict=True):
+            found = task.transcribe(wave, translate=translate, details=True)
+            rules = task.writing_rules(code, translate)
+            assert found["language"] == code
+            assert [found["token_ids"]] == written(model, wave[None], rules, 1)
+            texts.add(found["text"])
+    assert len(texts) > 1

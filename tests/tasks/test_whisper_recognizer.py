@@ -104,10 +104,55 @@ def test_language_and_task_are_asked_for():
     assert rules.prompt == (14, 16, 17, 19)
     assert task.writing_rules().prompt == (14, 15, 18, 19)
     assert recognizer().writing_rules().prompt == (14, 19)
-    with pytest.raises(ValueError, match=r"has no <\|fr\|>; expected"):
+    task = recognizer("German", translate=True)
+    assert task.language == "de" and task.multilingual
+    assert task.writing_rules() == rules
+    again = WhisperRecognizer.from_config(task.get_config())
+    assert again.writing_rules() == rules
+    assert again.writing_rules("<|en|>", False).prompt == (14, 15, 18, 19)
+    with pytest.raises(ValueError, match=r"'fr'; .* en \(english\), de \(ger"):
         task.transcribe(sounds(1)[0], language="fr")
     with pytest.raises(ValueError, match="beam=0"):
         task.transcribe(sounds(1)[0], beam=0)
+
+
+def test_languages_are_detected_where_none_is_told():
+    task = recognizer(seed=8, multilingual=True)
+    tone = np.sin(0.3 * np.arange(1600)) * np.linspace(1, 0, 1600)
+    waves = [sounds(1)[0], tone, np.concatenate(sounds(2))]
+    best = [next(iter(row)) for row in task.detect_language(waves)]
+    assert best[:2] == ["de", "en"]
+    found = task.transcribe(waves, details=True)
+    for wave, language, row in zip(waves, best, found, strict=True):
+        assert row["language"] == language
+        alone = task.transcribe(wave, language=language, details=True)
+        assert row["token_ids"] == alone["token_ids"]
+    translated = task.transcribe(waves[0], translate=True, details=True)
+    assert translated["language"] == best[0]
+    for call in (
+        lambda: task.training_batch([waves[0]], ["a"]),
+        lambda: task.export("never.tflite"),
+    ):
+        with pytest.raises(ValueError, match="was not told which is spoken"):
+            call()
+
+
+def test_a_model_of_english_alone_says_so():
+    task, wave = recognizer(seed=8), sounds(1)[0]
+    found = task.transcribe(wave, language="English", details=True)
+    assert found == task.transcribe(wave, details=True)
+    assert found["language"] == "en"
+    for call in (
+        lambda: task.detect_language(wave),
+        lambda: task.transcribe(wave, language="de"),
+        lambda: task.transcribe(wave, translate=True),
+        lambda: task.export("never.tflite", language="de"),
+        lambda: recognizer("de", multilingual=False),
+    ):
+        with pytest.raises(ValueError, match="English alone"):
+            call()
+    with pytest.raises(ValueError, match="'klingon'; expected one .* more"):
+        task.transcribe(wave, language="klingon")
 
 
 def test_what_does_not_fit_is_refused():
