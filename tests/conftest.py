@@ -194,14 +194,18 @@ def exported_translator(tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def exported_whisper(tmp_path_factory):
-    """A small random Whisper that hears 0.08 of its 0.1 s; file and report."""
+    """A small random Whisper that hears 0.08 of its 0.1 s; file and report.
+
+    It detects languages; the file was made to translate German.
+    """
     if importlib.util.find_spec("tensorflow") is None:
         pytest.skip("the converter needs TensorFlow")
     from tests.whisper_examples import recognizer
 
-    task = recognizer("en", seed=8).with_window(0.08)
+    task = recognizer(seed=8, multilingual=True).with_window(0.08)
     path = tmp_path_factory.mktemp("whisper") / "whisper.tflite"
-    report = task.export(path, progress=lambda line: None)
+    options = {"language": "German", "translate": True}
+    report = task.export(path, **options, progress=lambda line: None)
     return task, path, report
 
 

@@ -132,8 +132,12 @@ SIGNATURES = {
         "(self, x, beam=1, alpha=1.0, details=False, batch_size=4)"
     ),
     "tasks.WhisperRecognizer.transcribe": (
-        "(self, x, beam=1, alpha=1.0, language=None, translate=False, "
-        "details=False, batch_size=4)"
+        "(self, x, beam=1, alpha=1.0, language=None, translate=None, "
+        "details=False, batch_size=4, fallback=None)"
+    ),
+    "tasks.WhisperRecognizer.detect_language": "(self, x, batch_size=4)",
+    "tasks.WhisperRecognizer.export": (
+        "(self, path, quantize='none', language=None, translate=None, **kwargs)"
     ),
     "runtime.Transcriber": "(source, num_threads=1)",
     "runtime.Transcriber.transcribe": ("(self, x, progress=None, search=None)"),

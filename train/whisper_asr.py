@@ -103,6 +103,7 @@ def build_task(args):
     task = WhisperRecognizer(
         **found.task_config()
         | {"label_smoothing": args.label_smoothing, "spec_augment": augment}
+        | {"language": args.language if found.multilingual else None}
     )
     copy_weights(task, found)
     return task
@@ -218,6 +219,7 @@ def main(
     init: Annotated[str, option("preset, folder or hf:// of a Whisper")] = (
         "asr_whisper_tiny_en"
     ),
+    language: Annotated[str, option("of the speech, for one of many")] = "en",
     name: Annotated[str, option("of the preset; default: of --out")] = "",
     window_seconds: Annotated[float, option("heard at once")] = 10.0,
     full_window_rate: Annotated[float, option("of batches")] = 0.25,

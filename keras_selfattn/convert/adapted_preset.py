@@ -71,6 +71,7 @@ def load_adapted(folder, contents):
     if kind == "WhisperRecognizer":
         merged = merged.with_window(contents["config"]["window_seconds"])
         merged.write_only(contents["config"]["written"])
+        merged.language = contents["config"].get("language")
     return merged
 
 
@@ -126,9 +127,11 @@ def save_adapted(trained, folder, base, scale=1.0, **facts):
     contents = json.loads(merged.read_text("utf8"))
     if contents["task"] == "WhisperRecognizer":
         facts["sampling_rate_hz"] = contents["sampling_rate_hz"]
+        language = contents["config"].get("language")
         contents["config"] = {
             "window_seconds": arguments["window_seconds"],
             "written": LETTERS,
+            **({"language": language} if language else {}),
         }
     folder.mkdir(parents=True, exist_ok=True)
     shutil.copyfile(adapters, folder / ADAPTERS_FILE)

@@ -119,6 +119,7 @@ def test_a_whisper_hears_and_writes_as_it_was_trained(
     """The golden Whisper hears 0.1 s; with its adapters it is to hear 0.06."""
     checkpoint = repository / "tests/golden/checkpoints/whisper"
     task = zoo.load(checkpoint)
+    task.language = "de"
     base |= {"name": "golden-whisper", "sha256": sums(task)}
     base["package"] |= {"folder": "golden/checkpoints/whisper"}
     add_lora(task, 2, 4.0, ["feed_forward/"])
@@ -138,7 +139,8 @@ def test_a_whisper_hears_and_writes_as_it_was_trained(
     folder = save_adapted(run, tmp_path / "mine", base)
     zoo.seal(folder)
     written = zoo.describe(folder)
-    assert written["config"] == {"window_seconds": window, "written": LETTERS}
+    expected = {"window_seconds": window, "written": LETTERS, "language": "de"}
+    assert written["config"] == expected
     assert written["sampling_rate_hz"] == 16000
     found = zoo.load(folder)
     assert found.window_seconds == window

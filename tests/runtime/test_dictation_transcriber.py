@@ -12,12 +12,12 @@ from tests.moonshine_examples import waves
 from tests.whisper_examples import sounds
 
 
-def check(transcriber, task, recordings):
+def check(transcriber, task, recordings, **options):
     """Against Keras; returns what `progress` was told."""
     done = []
     for samples in recordings:
         found = transcriber.transcribe(samples, lambda *x: done.append(x))
-        expected = task.transcribe(samples, details=True)
+        expected = task.transcribe(samples, details=True, **options)
         assert found.text == expected["text"]
         assert found.token_ids == expected["token_ids"] != []
         assert found.words == [] and found.confidence is None
@@ -30,7 +30,16 @@ def test_a_whisper_says_what_keras_says(exported_whisper):
     transcriber = open_transcriber(path)
     assert isinstance(transcriber, WhisperTranscriber)
     long = np.concatenate(list(sounds(3)))
-    done = check(transcriber, task, (long, long[:700], long[:1280]))
+    recordings = long, long[:700], long[:1280]
+    # As the file was made to: other texts than in the other language.
+    asked = {"language": "de", "translate": True}
+    done = check(transcriber, task, recordings, **asked)
+    assert transcriber.transcribe(long).text != task.transcribe(
+        long, language="en"
+    )
+    assert transcriber.metadata["language"] == "de"
+    assert transcriber.metadata["translate"] is True
+    assert (task.language, task.translate) == (None, False)
     assert done[-1] == (0.08, 0.08)
 
 
