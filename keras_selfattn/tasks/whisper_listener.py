@@ -52,7 +52,8 @@ class FirstStep(keras.Model):
         samples = inputs["samples"]
         context = self.context_of(samples)
         ids = ops.cast(ops.zeros_like(samples[:, :1]), "int32") + self.start_id
-        caches = self.whisper.self_caches(ops.shape(samples)[0], 1)
+        # Of two places: a softmax over one is warned of.
+        caches = self.whisper.self_caches(ops.shape(samples)[0], 2)
         logits, _ = self.whisper.decode_step(ids, 0, caches, context)
         return {"logits": logits[:, 0], "context": context}
 

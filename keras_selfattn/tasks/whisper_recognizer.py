@@ -3,7 +3,6 @@
 Shapes: `B` batch, `L` samples, `T` tokens, `V` vocabulary.
 """
 
-import math
 import re
 from functools import partial
 
@@ -37,7 +36,7 @@ from keras_selfattn.tasks.dictation_task import (
 from keras_selfattn.tasks.speech_input import padded_rows, read_pieces
 from keras_selfattn.tasks.task import from_config, to_config
 from keras_selfattn.tasks.whisper_listener import WhisperListener
-from keras_selfattn.weight_copies import value_of
+from keras_selfattn.tasks.whisper_window import shorter
 
 ENGLISH_ALONE = (
     "this model knows English alone. Take one of many languages: "
@@ -229,23 +228,7 @@ class WhisperRecognizer(DictationTask):
         Raises:
             ValueError: another length.
         """
-        frame_samples = self.max_samples // self.whisper.max_frames
-        frames = round(seconds * self.sampling_rate_hz / frame_samples, 6)
-        if frames != int(frames) or not 1 <= frames <= self.whisper.max_frames:
-            raise ValueError(
-                f"A window of {seconds} s; expected a multiple of "
-                f"{frame_samples / self.sampling_rate_hz} s, at most "
-                f"{self.window_seconds} s, which are what the model hears."
-            )
-        config = self.task_config()
-        config["whisper"]["config"]["max_frames"] = int(frames)
-        room = self.max_new_tokens * int(frames) / self.whisper.max_frames
-        config["max_new_tokens"] = math.ceil(room)
-        found = WhisperRecognizer(**config)
-        for new, old in zip(found.weights, self.weights, strict=True):
-            value = value_of(old)
-            new.assign(value[: new.shape[0]] if new.shape else value)
-        return found
+        return shorter(self, seconds)
 
     def write_only(self, pattern):
         """From now on writes tokens of a pattern alone.
