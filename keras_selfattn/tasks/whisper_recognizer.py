@@ -414,17 +414,24 @@ class WhisperRecognizer(DictationTask):
             ValueError: a setting out of its range, an unknown language.
         """
         language = self.language if language is None else language
+        if language is None and self.multilingual:
 
-        def rules(firsts):
-            if language is not None or not self.multilingual:
-                return [self.writing_rules(language, translate)] * len(firsts)
-            found = self._languages(firsts, batch_size)
-            return [self.writing_rules(next(iter(f)), translate) for f in found]
+            def rules(firsts):
+                found = self._languages(firsts, batch_size)
+                best = [next(iter(chances)) for chances in found]
+                return [self.writing_rules(code, translate) for code in best]
 
+        else:
+            rules = self.writing_rules(language, translate)
         settle = None
         if fallback:
             if fallback is True:
                 fallback = TemperatureFallback()
+            if not isinstance(fallback, TemperatureFallback):
+                raise ValueError(
+                    f"fallback={fallback!r}; expected True, None or a "
+                    "TemperatureFallback(...)."
+                )
             settle = partial(self._ears().settle, fallback, alpha)
         return self._transcribe(
             x, rules, beam, alpha, details, batch_size, settle

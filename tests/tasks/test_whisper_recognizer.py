@@ -88,6 +88,12 @@ def test_language_and_task_are_asked_for():
         task.transcribe(sounds(1)[0], language="fr")
     with pytest.raises(ValueError, match="beam=0"):
         task.transcribe(sounds(1)[0], beam=0)
+    with pytest.raises(ValueError, match=r"expected True, None or a Temperat"):
+        task.transcribe(sounds(1)[0], fallback=(0.0, 1.0))
+    with pytest.raises(ValueError, match="has no mark of a language"):
+        bare = tokenizer().get_config()
+        bare["vocabulary"][15:17] = ["<|x|>", "<|y|>"]
+        WhisperRecognizer(bare, whisper(), multilingual=True)
 
 
 def test_languages_are_detected_where_none_is_told():
