@@ -54,6 +54,7 @@ NAMES = {
         "Classifier",
         "Generation",
         "ImageGenerator",
+        "MaskFiller",
         "ModelError",
         "MoonshineTranscriber",
         "PresetError",
