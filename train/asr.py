@@ -34,6 +34,7 @@ from prepared_sets import (
 )
 from speech_corpora import (
     make_augmenter,
+    noise_options,
     read_corpora,
     write_tones,
 )
@@ -198,19 +199,11 @@ def run(args):
     )
 
 
-@training_options(run)
+@training_options(run, noise_options)
 def main(
     out: Annotated[Path, option("folder of the run")],
     train: Annotated[list[str], option("FOLDER:SPLIT; repeatable")] = (),
     dev: Annotated[list[str], option("FOLDER:SPLIT; repeatable")] = (),
-    noise: Annotated[Path | None, option("manifest folder of noises")] = None,
-    noise_probability: Annotated[float, option("share with noise")] = 0.3,
-    snr_low: Annotated[float, option("decibels, noise and babble")] = 5.0,
-    snr_high: Annotated[float, option("decibels, noise and babble")] = 25.0,
-    babble_probability: Annotated[float, option("others talking")] = 0.0,
-    rooms: Annotated[int, option("rooms to simulate")] = 0,
-    room_probability: Annotated[float, option("share heard in them")] = 0.3,
-    band_probability: Annotated[float, option("narrow as telephones")] = 0.0,
     name: Annotated[str, option("of the preset; default: of --out")] = "",
     architecture: Annotated[str, option(", ".join(ARCHITECTURES))] = (
         "conformer"

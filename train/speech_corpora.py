@@ -5,6 +5,9 @@ And what is mixed into them.
 
 import random
 from pathlib import Path
+from typing import Annotated
+
+from training_run import option
 
 
 def split_entry(entry):
@@ -119,12 +122,24 @@ def read_noises(args):
     return [read_audio(example.path) for example, _ in found]
 
 
+def noise_options(
+    noise: Annotated[Path | None, option("manifest folder of noises")] = None,
+    noise_probability: Annotated[float, option("share with noise")] = 0.3,
+    snr_low: Annotated[float, option("decibels, noise and babble")] = 5.0,
+    snr_high: Annotated[float, option("decibels, noise and babble")] = 25.0,
+    babble_probability: Annotated[float, option("others talking")] = 0.0,
+    rooms: Annotated[int, option("rooms to simulate")] = 0,
+    room_probability: Annotated[float, option("share heard in them")] = 0.3,
+    band_probability: Annotated[float, option("narrow as telephones")] = 0.0,
+):
+    """The options of `make_augmenter`."""
+
+
 def make_augmenter(args, examples, corpora=()):
     """The Augmenter of the options that training scripts share.
 
     Args:
-        args: has `noise`, `snr_low` and so on, `rooms`, the probabilities and
-            the `seed`.
+        args: has the options of `noise_options` and the `seed`.
         examples: list of `SpeechExample`, of which babble is made.
         corpora: prepared corpora, taken for it where there are some.
     """
@@ -145,8 +160,6 @@ def make_augmenter(args, examples, corpora=()):
 
 def draw_babble(args, examples, corpora, count=200):
     """Some of the training recordings, of which babble is made."""
-    import random
-
     from keras_selfattn.preprocessing.audio import decode_audio, read_audio
 
     if not args.babble_probability:

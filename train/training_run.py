@@ -52,11 +52,12 @@ def _shared(
     """The options that every training script has."""
 
 
-def training_options(run, **defaults):
+def training_options(run, *groups, **defaults):
     """Makes a script's `main` a command with what all of them share.
 
     Args:
         run: function of the options as a namespace, the work.
+        *groups: functions whose parameters are options of several scripts.
         **defaults: other defaults of shared options.
 
     Returns:
@@ -64,11 +65,12 @@ def training_options(run, **defaults):
     """
 
     def decorate(main):
-        own, shared = map(inspect.signature, (main, _shared))
+        own = inspect.signature(main)
         parameters = list(own.parameters.values())
         parameters += [
             parameter.replace(default=defaults.get(name, parameter.default))
-            for name, parameter in shared.parameters.items()
+            for group in (*groups, _shared)
+            for name, parameter in inspect.signature(group).parameters.items()
         ]
         # Those without a default come first.
         parameters.sort(key=lambda p: p.default is not p.empty)

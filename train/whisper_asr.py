@@ -27,6 +27,7 @@ import typer
 from speech_corpora import (
     draw_hours,
     make_augmenter,
+    noise_options,
     read_corpora,
     write_tones,
 )
@@ -206,7 +207,7 @@ def run(args):
     say(f"The preset is in {args.out / 'preset'}.")
 
 
-@training_options(run)
+@training_options(run, noise_options)
 def main(
     out: Annotated[Path, option("folder of the run")],
     train: Annotated[list[str], option("FOLDER:SPLIT; repeatable")] = (),
@@ -228,14 +229,6 @@ def main(
     lora_targets: Annotated[
         list[str], option("pattern of Dense layers; default: query, value")
     ] = (),
-    noise: Annotated[Path | None, option("manifest folder of noises")] = None,
-    noise_probability: Annotated[float, option("share with noise")] = 0.3,
-    snr_low: Annotated[float, option("decibels, noise and babble")] = 5.0,
-    snr_high: Annotated[float, option("decibels, noise and babble")] = 25.0,
-    babble_probability: Annotated[float, option("others talking")] = 0.0,
-    rooms: Annotated[int, option("rooms to simulate")] = 0,
-    room_probability: Annotated[float, option("share heard in them")] = 0.3,
-    band_probability: Annotated[float, option("narrow as telephones")] = 0.0,
     frequency_masks: Annotated[int, option("of SpecAugment")] = 2,
     frequency_mask_width: Annotated[int, option("of 80 bins")] = 15,
     time_masks: Annotated[int, option("of SpecAugment")] = 2,
