@@ -113,6 +113,22 @@ def make_tokenizer(args, texts):
     return tokenizer
 
 
+def begin_with_sinusoids(encoder):
+    """Positions that begin as sinusoids, as large as they would by chance.
+
+    From random vectors it takes thousands of steps to learn which places are
+    neighbours; from sinusoids a matrix says it.
+    """
+    from keras_selfattn.layers.positions import sinusoids
+
+    (table,) = (v for v in encoder.weights if v.path == "positions/embeddings")
+    length, dim = table.shape
+    values = np.asarray(sinusoids(np.arange(length), dim, float(length)))
+    table.assign(
+        values * 2**0.5 * encoder.get_layer("positions").initializer_range
+    )
+
+
 def build_model(args, texts):
     """The model of the arguments, with its first weights."""
     from keras_selfattn import zoo
@@ -135,6 +151,7 @@ def build_model(args, texts):
             seed=args.seed,
             name="encoder",
         )
+        begin_with_sinusoids(encoder)
         return MaskedLM(tokenizer, encoder)
     task = zoo.load(args.init)
     if not isinstance(task, MaskedLM):
@@ -166,9 +183,13 @@ def rows_of(tokenizer, texts):
 
 def compile_model(args, model, total_steps):
     """AdamW under a warmed-up cosine; no decay on biases and norms."""
+    from keras_selfattn.training.fine_tuning import size_scales
+
     # Batches, as schedules count them.
     rate = warmup_cosine(args, max(total_steps, 2))
     options = fine_tuning_options(args, model)
+    if args.scale_parameter:
+        options["learning_rate_scales"] = size_scales(model)
     model.compile(make_optimizer(args, rate, **options))
 
 
@@ -288,6 +309,9 @@ def main(
     batch_tokens: Annotated[int, option("of a batch, padded")] = 4096,
     accumulate: Annotated[int, option("batches of one step")] = 1,
     learning_rate: Annotated[float, option("highest")] = 1e-3,
+    scale_parameter: Annotated[
+        bool, option("rates are shares of each matrix's size, as Adafactor's")
+    ] = False,
     warmup_steps: Annotated[int, option("batches")] = 500,
     weight_decay: float = 0.01,
     clip_norm: float = 1.0,

@@ -15,4 +15,4 @@ python train/masked_lm.py --backend torch --out "$out" \
   --text "$data/lm/wikitext_valid.txt.xz" --html --dev-share 0.01 \
   --vocabulary 8000 --max-tokens 128 --hidden-dim 128 --layers 4 --heads 4 \
   --dropout 0 --batch-tokens 4096 --epochs 2 --max-steps 1300 \
-  --learning-rate 2e-3 --warmup-steps 300 --average 1
+  --learning-rate 1e-2 --scale-parameter --warmup-steps 200 --average 1
