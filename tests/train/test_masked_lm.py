@@ -94,6 +94,24 @@ def test_a_stopped_run_goes_on_to_the_same_losses(
     assert steps(out)[0]["loss"] < expected[0]["loss"]
 
 
+def test_positions_begin_as_sinusoids(script, tmp_path):
+    """Each place is most alike its neighbours, and as large as by chance."""
+    (tmp_path / "out").mkdir()
+    args = arguments(script, tmp_path / "out")
+    encoder = script.build_model(args, ["one two three"]).encoder
+    table = np.asarray(encoder.get_layer("positions").get_weights()[0])
+    assert table.shape == (16, 16)
+    assert np.sqrt((table**2).mean()) == pytest.approx(0.02, rel=0.01)
+    alike = table @ table.T
+    for place in range(1, 15):
+        nearest = set(np.argsort(-alike[place])[:3])
+        assert nearest == {place - 1, place, place + 1}
+    args.scale_parameter = True
+    script.compile_model(args, model := script.build_model(args, []), 10)
+    scales = model.optimizer.learning_rate_scales
+    assert scales["positions/embeddings"] == pytest.approx(0.02, rel=0.01)
+
+
 def test_the_dev_figures_are_of_what_is_hidden(script):
     """By a model that is sure of one token, and nothing else."""
 

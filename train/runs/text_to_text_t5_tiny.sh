@@ -24,6 +24,6 @@ python train/text_to_text.py --backend "${KERAS_BACKEND:-torch}" --out "$out" \
   --made-up 4000 --spans "$out/captions.txt" \
   --vocabulary 4000 --sentinels 20 --max-tokens 96 \
   --hidden-dim 128 --layers 3 --heads 4 --intermediate-dim 384 \
-  --dropout 0.1 --limit 12000 --epochs 6 --batch-tokens 2048 \
+  --dropout 0.1 --limit 12000 --temperature 3 --epochs 9 --batch-tokens 2048 \
   --learning-rate 1e-2 --warmup-steps 300 --schedule cosine --average 1 \
-  --dev-every 2
+  --dev-every 3
