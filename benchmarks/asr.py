@@ -43,7 +43,12 @@ from rich.table import Table
 from keras_selfattn import zoo
 from keras_selfattn.atomic_file import write_atomically
 from keras_selfattn.data.corpora import read_manifest
-from keras_selfattn.metrics.error_rate import ErrorCounts, word_errors
+from keras_selfattn.metrics.error_rate import (
+    ErrorCounts,
+    closest,
+    word_errors,
+)
+from keras_selfattn.preprocessing.spoken_numbers import readings
 from keras_selfattn.preprocessing.transcripts import normalize_transcript
 
 HERE = Path(__file__).resolve().parent
@@ -61,49 +66,10 @@ COLUMNS = {  # header: key of the summary, factor, format
     "peak MiB": ("peak_memory_bytes", 2**-20, ".0f"),
     "start-up s": ("start_up_s", 1, ".2f"),
 }
-ONES = (
-    "zero one two three four five six seven eight nine ten eleven twelve "
-    "thirteen fourteen fifteen sixteen seventeen eighteen nineteen"
-).split()
-TENS = "twenty thirty forty fifty sixty seventy eighty ninety".split()
 
 
 class BenchmarkError(ValueError):
     """What was asked for cannot be measured; the message says why."""
-
-
-def spell_number(digits: str) -> str:
-    """Returns a run of digits as words.
-
-    Up to four digits without a leading zero are read as a number, all else
-    digit by digit, as telephone numbers are.
-    """
-    if len(digits) > 4 or (digits[0] == "0" and len(digits) > 1):
-        return " ".join(ONES[int(digit)] for digit in digits)
-    number = int(digits)
-    if number < 20:
-        return ONES[number]
-    if number < 100:
-        tens, ones = divmod(number, 10)
-        return TENS[tens - 2] + (f" {ONES[ones]}" if ones else "")
-    size, name = (1000, "thousand") if number >= 1000 else (100, "hundred")
-    head, rest = divmod(number, size)
-    tail = f" {spell_number(str(rest))}" if rest else ""
-    return f"{spell_number(str(head))} {name}{tail}"
-
-
-def normalize_hypothesis(text: str, one_by_one: bool = False) -> str:
-    """Returns what any system wrote in the form of the references.
-
-    Numbers are spelled out, as numbers or digit by digit; letters of other
-    scripts, which no reference here has, end a word.
-    """
-    if one_by_one:
-        text = re.sub(r"(?<=[0-9])(?=[0-9])", " ", text)
-    text = re.sub(r"(?<=[0-9]),(?=[0-9]{3})", "", text)
-    text = re.sub(r"[0-9]+", lambda m: f" {spell_number(m[0])} ", text)
-    text = re.sub(r"[^\W_a-zA-Z\u00c0-\u024f]", " ", text)
-    return normalize_transcript(text)
 
 
 def count_errors(reference: str, text: str) -> ErrorCounts:
@@ -112,13 +78,7 @@ def count_errors(reference: str, text: str) -> ErrorCounts:
     "291" may have been said as a number or digit by digit, and only the
     reference knows: a system that writes digits must not lose by it.
     """
-    return min(
-        (
-            word_errors(reference, normalize_hypothesis(text, one_by_one))
-            for one_by_one in (False, True)
-        ),
-        key=lambda counts: counts.errors,
-    )
+    return word_errors(reference, closest(reference, readings(text)))
 
 
 def draw(data: Path, named: str, utterances: int, seed: int) -> list:

@@ -6,8 +6,9 @@
 
 The `.tflite` is run by `keras_selfattn.runtime` (LiteRT, one thread), as
 `keras-selfattn transcribe` does. Each `--set CORPUS:SPLIT` is a folder with a
-`manifest.tsv`. Both sides are normalised by `normalize_transcript`; rates are
-over all words and characters of a set, not means over utterances.
+`manifest.tsv`. Both sides are normalised by `normalize_transcript`, and digits
+that a model writes spelled out (`spoken_numbers.readings`); rates are over all
+words and characters of a set, not means over utterances.
 
 `--update-metrics` enters the figures, with the sha256 of the file and this
 command, into the preset's metrics.json, from which `train/report.py` writes
@@ -66,7 +67,8 @@ from stream_evaluation import (
 
 from keras_selfattn.atomic_file import write_atomically
 from keras_selfattn.data.corpora import read_manifest
-from keras_selfattn.metrics.error_rate import ErrorRate
+from keras_selfattn.metrics.error_rate import ErrorRate, closest
+from keras_selfattn.preprocessing.spoken_numbers import readings
 from keras_selfattn.preprocessing.transcripts import normalize_transcript
 from keras_selfattn.runtime import SpeechSearch, metadata
 from keras_selfattn.runtime.dictation_transcriber import open_transcriber
@@ -106,7 +108,7 @@ def measure(transcriber, examples, other=None, advance=None) -> dict:
     for example in examples:
         heard = transcriber.transcribe(example.path)
         reference = normalize_transcript(example.text)
-        hypothesis = normalize_transcript(heard.text)
+        hypothesis = closest(reference, readings(heard.text))
         errors.update(reference, hypothesis)
         texts.append(
             {

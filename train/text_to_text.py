@@ -46,24 +46,7 @@ SMOKE = {
     "checkpoint_every": 1,
     "dev_examples": 3,
 }
-UNITS = (
-    "zero one two three four five six seven eight nine ten eleven twelve "
-    "thirteen fourteen fifteen sixteen seventeen eighteen nineteen"
-).split()
-TENS = "twenty thirty forty fifty sixty seventy eighty ninety".split()
 SYLLABLES = "ba ri to ne lu ka mi so ve du pa gi".split()
-
-
-def number_words(number):
-    """A number below 1,000 in words: 402 is "four hundred two"."""
-    if number < 20:
-        return UNITS[number]
-    if number < 100:
-        ten, rest = divmod(number, 10)
-        return TENS[ten - 2] + (f" {UNITS[rest]}" if rest else "")
-    hundred, rest = divmod(number, 100)
-    words = f"{UNITS[hundred]} hundred"
-    return words + (f" {number_words(rest)}" if rest else "")
 
 
 def write_made_up(path, count, seed=0):
@@ -77,6 +60,7 @@ def write_made_up(path, count, seed=0):
     import numpy as np
 
     from keras_selfattn.atomic_file import write_atomically
+    from keras_selfattn.preprocessing.spoken_numbers import spell_number
 
     random = np.random.default_rng(seed)
 
@@ -85,7 +69,7 @@ def write_made_up(path, count, seed=0):
 
     def number():
         value = int(random.integers(1000))
-        return number_words(value), str(value)
+        return spell_number(str(value)), str(value)
 
     def spelled():
         found = word()

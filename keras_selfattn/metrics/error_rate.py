@@ -54,6 +54,19 @@ class ErrorCounts:
         )
 
 
+def closest(reference, hypotheses):
+    """Of several readings of one text the one with the fewest word errors.
+
+    Args:
+        reference: str.
+        hypotheses: list of str, the first of equals is taken.
+
+    Returns:
+        str, one of them.
+    """
+    return min(hypotheses, key=lambda text: word_errors(reference, text).errors)
+
+
 def word_errors(references, hypotheses):
     """`ErrorCounts` of words; the word error rate is its `.rate`.
 

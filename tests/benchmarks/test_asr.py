@@ -12,41 +12,6 @@ def bench(load_script):
     return load_script("benchmarks/asr.py")
 
 
-@pytest.mark.parametrize(
-    "digits, words",
-    [
-        ("0", "zero"),
-        ("7", "seven"),
-        ("14", "fourteen"),
-        ("20", "twenty"),
-        ("42", "forty two"),
-        ("100", "one hundred"),
-        ("219", "two hundred nineteen"),
-        ("1995", "one thousand nine hundred ninety five"),
-        ("9000", "nine thousand"),
-        ("0351", "zero three five one"),
-        ("20895", "two zero eight nine five"),
-    ],
-)
-def test_numbers_are_spelled(bench, digits, words):
-    assert bench.spell_number(digits) == words
-
-
-@pytest.mark.parametrize(
-    "text, normal",
-    [
-        (" Mark's going -- to see!", "mark's going to see"),
-        ("2, 6, 4, 8", "two six four eight"),
-        ("2-6-4", "two six four"),
-        ("1,200 men", "one thousand two hundred men"),
-        ("caf\u00e9 \u4f60\u597d ok \u00bd", "cafe ok"),
-        ("", ""),
-    ],
-)
-def test_every_system_is_normalised_alike(bench, text, normal):
-    assert bench.normalize_hypothesis(text) == normal
-
-
 def test_the_better_reading_of_a_number_counts(bench):
     assert bench.count_errors("two eight nine one", "2891").errors == 0
     assert bench.count_errors("two hundred nine", "209").errors == 0

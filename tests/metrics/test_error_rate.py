@@ -11,6 +11,7 @@ from keras_selfattn.metrics.error_rate import (
     ErrorCounts,
     ErrorRate,
     character_errors,
+    closest,
     word_errors,
 )
 
@@ -96,3 +97,8 @@ def test_bad_input_is_refused_and_counts_nothing():
     with pytest.raises(ValueError, match="hypotheses holds None"):
         errors.update(["a"], [None])
     assert errors.result()["utterances"] == 0
+
+
+def test_the_closest_reading_is_the_one_with_the_fewest_errors():
+    assert closest("a b c", ["a x", "a b", "c"]) == "a b"
+    assert closest("a b", ["x b", "a x"]) == "x b"
