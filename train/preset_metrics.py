@@ -100,13 +100,18 @@ def read_metrics(folder: Path) -> dict:
 def update_metrics(folder: Path, entries: list[dict]) -> Path:
     """Replaces or adds entries, by file, data, split and search; sorted.
 
-    Of a preset of adapters the file is not shipped: the sum of the adapters
-    says what was measured.
+    Of a preset of adapters, or of weights of others, the file is not shipped:
+    their sum says what was measured.
     """
-    adapters = folder / ADAPTERS
+    adapters, preset = folder / ADAPTERS, folder / "preset.json"
+    made_of = {}
     if adapters.is_file():
         made_of = {"adapters_sha256": preset_folder.sha256(adapters)}
-        entries = [entry | made_of for entry in entries]
+    elif preset.is_file():
+        source = json.loads(preset.read_text("utf8")).get("source")
+        if source:
+            made_of = {"weights_sha256": source["sha256"]["weights"]}
+    entries = [entry | made_of for entry in entries]
 
     def key(entry):
         names = [entry[name] for name in ("file", "dataset", "split")]

@@ -133,9 +133,14 @@ def read_presets(zoo: Path) -> list[Preset]:
             if lacking:
                 raise ReportError(f"{metrics}: a result lacks {lacking}.")
             file, measured = result["file"], result["file_sha256"]
-            if "base" in contents:  # its file is made by whoever wants it
-                file, measured = ADAPTERS, result.get("adapters_sha256")
-            shipped = files.get(file, {}).get("sha256")
+            # The file of others' weights is made by whoever wants it.
+            if "source" in contents:
+                file, measured = "weights", result.get("weights_sha256")
+                shipped = contents["source"]["sha256"]["weights"]
+            else:
+                if "base" in contents:
+                    file, measured = ADAPTERS, result.get("adapters_sha256")
+                shipped = files.get(file, {}).get("sha256")
             if shipped != measured:
                 raise ReportError(
                     f"{metrics}: {result['dataset']}:{result['split']} was "

@@ -10,7 +10,7 @@ CTC, on sets of cepstra; of an `--adapters` run of `whisper_asr.py` and of a
 preset the figures are those that `evaluate_asr.py --update-metrics` entered
 into its metrics.json. Hours are those that were drawn (`--hours`), or all that
 the run's corpora hold; of a preset they are given. `--update` writes
-benchmarks/results/asr_scaling.json and the picture in docs/.
+benchmarks/results/asr_scaling.json, `--picture` draws curves of it.
 """
 
 import json
@@ -21,7 +21,7 @@ import typer
 from evaluate_hybrid_asr import decode, in_frames, rates
 from evaluation import KeepOption, user_errors
 from hybrid_asr import read_features
-from preset_metrics import read_metrics
+from preset_metrics import ADAPTERS, read_metrics
 from speech_corpora import read_corpora
 
 from keras_selfattn import zoo
@@ -30,7 +30,7 @@ from keras_selfattn.preprocessing.transcripts import normalize_transcript
 
 ROOT = Path(__file__).parent.parent
 RESULT = ROOT / "benchmarks/results/asr_scaling.json"
-PICTURE = ROOT / "docs/asr_scaling.png"
+ENOUGH_HOURS = 2  # of a point over parameters
 WHISPER, SCRATCH = "Whisper tiny.en", "random weights"
 
 
@@ -85,19 +85,22 @@ def measured_rates(folder):
     }
 
 
-def adapters_row(run):
-    """The figures of a run of `whisper_asr.py`, a dict."""
-    import numpy as np
+def size_of(path):
+    """Numbers in a safetensors file, an int."""
     from safetensors.numpy import load_file
 
+    return int(sum(value.size for value in load_file(path).values()))
+
+
+def adapters_row(run):
+    """The figures of a run of `whisper_asr.py`, a dict."""
     arguments = json.loads((run / "arguments.json").read_text("utf-8"))
-    adapters = load_file(run / "adapters.safetensors")
     return {
         "model": f"{WHISPER} and adapters",
         "begins": WHISPER,
         "hours": hours_of(arguments),
         "parameters": zoo.load(run / "preset").count_params(),
-        "trained": int(sum(np.size(value) for value in adapters.values())),
+        "trained": size_of(run / ADAPTERS),
         "wer": measured_rates(run / "preset"),
     }
 
@@ -110,13 +113,15 @@ def preset_row(entry):
     except ValueError:
         raise ValueError(f"--preset {entry}: expected NAME=HOURS.") from None
     folder = zoo.resolve(name)
-    count = zoo.load(folder).count_params()
+    count = trained = zoo.load(folder).count_params()
+    if (folder / ADAPTERS).is_file():
+        trained = size_of(folder / ADAPTERS)
     return {
         "model": f"`{folder.name}`",
         "begins": WHISPER,
         "hours": hours,
         "parameters": count,
-        "trained": count if hours else 0,
+        "trained": trained if hours else 0,
         "wer": measured_rates(folder),
     }
 
@@ -132,7 +137,8 @@ def plot(path, rows, data):
     adapted = [row for row in rows if row["begins"] == WHISPER]
     most = max(row["parameters"] for row in adapted)
     adapted = sorted(
-        (row for row in adapted if row["parameters"] == most),
+        # A shorter window has fewer positions.
+        (row for row in adapted if row["parameters"] > 0.95 * most),
         key=lambda row: row["hours"],
     )
     over_hours.plot(
@@ -150,9 +156,11 @@ def plot(path, rows, data):
     for begins in (SCRATCH, WHISPER):
         points = {}
         for row in rows:
-            if row["begins"] == begins and row["hours"]:
+            if row["begins"] == begins and row["hours"] >= ENOUGH_HOURS:
                 size, rate = row["parameters"], row["wer"][data]
                 points[size] = min(rate, points.get(size, rate))
+        if not points:
+            continue
         over_size.plot(
             [size / 1e6 for size in sorted(points)],
             [100 * points[size] for size in sorted(points)],
@@ -160,9 +168,15 @@ def plot(path, rows, data):
             label=f"from {begins}",
         )
     over_size.set(
-        xlabel="parameters, million", xscale="log", title="all the speech"
+        xlabel="parameters, million", xscale="log", title="most speech"
     )
-    sizes = sorted({round(row["parameters"] / 1e6, 1) for row in rows})
+    sizes = sorted(
+        {
+            round(row["parameters"] / 1e6, 1)
+            for row in rows
+            if row["hours"] >= ENOUGH_HOURS
+        }
+    )
     over_size.set_xticks(sizes, [f"{size:g}" for size in sizes])
     over_size.xaxis.set_minor_formatter(NullFormatter())
     over_size.legend()
@@ -186,6 +200,9 @@ def main(
         list[str], typer.Option(help="NAME=HOURS; repeatable.")
     ] = (),
     hardware: Annotated[str, typer.Option(help="Kept beside them.")] = "",
+    picture: Annotated[
+        Path | None, typer.Option(help="PNG to draw, of speechocean762 dev.")
+    ] = None,
     update: KeepOption = False,
 ) -> None:
     """Prints hours, parameters and word error rates of runs and presets."""
@@ -203,8 +220,9 @@ def main(
     if update:
         contents = {"hardware": hardware, "rows": rows}
         write_atomically(RESULT, json.dumps(contents, indent=1) + "\n")
-        plot(PICTURE, rows, "speechocean762 dev")
-        typer.echo(f"wrote {RESULT} and {PICTURE}")
+        typer.echo(f"wrote {RESULT}")
+    if picture:
+        plot(picture, rows, "speechocean762 dev")
 
 
 if __name__ == "__main__":

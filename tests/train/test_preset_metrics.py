@@ -48,3 +48,10 @@ def test_figures_of_adapters_tell_which(load_script, tmp_path):
     path = metrics.update_metrics(tmp_path, [entry])
     (kept,) = json.loads(path.read_text())["results"]
     assert kept["adapters_sha256"] == sha256(tmp_path / "adapters.safetensors")
+    others = tmp_path / "others"
+    others.mkdir()
+    source = {"source": {"sha256": {"weights": "ab"}}}
+    (others / "preset.json").write_text(json.dumps(source))
+    path = metrics.update_metrics(others, [entry])
+    (kept,) = json.loads(path.read_text())["results"]
+    assert kept["weights_sha256"] == "ab"

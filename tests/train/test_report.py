@@ -85,19 +85,33 @@ def test_check_changes_nothing_and_fails_until_it_is_written(report, checkout):
     assert run(report, "--root", checkout, "--check").exit_code == 0
 
 
-def test_figures_of_adapters_are_held_to_the_adapters(report, checkout):
-    other = {
-        "task": "SpeechRecognizer",
-        "base": {"name": "theirs"},
-        "files": {"adapters.safetensors": {"sha256": "ef"}},
-    }
+@pytest.mark.parametrize(
+    ("made_of", "key"),
+    [
+        (
+            {
+                "base": {"name": "theirs"},
+                "files": {"adapters.safetensors": {"sha256": "ef"}},
+            },
+            "adapters_sha256",
+        ),
+        (
+            {"source": {"sha256": {"weights": "ef"}}, "files": {}},
+            "weights_sha256",
+        ),
+    ],
+)
+def test_figures_of_others_weights_are_held_to_these(
+    report, checkout, made_of, key
+):
+    other = {"task": "SpeechRecognizer", **made_of}
     (checkout / "zoo/asr/small/preset.json").write_text(json.dumps(other))
     metrics = checkout / "zoo/asr/small/metrics.json"
     kept = json.loads(metrics.read_text())
     with pytest.raises(report.ReportError, match="sha256 None, but the preset"):
         report.stale_files(checkout)
     for result in kept["results"]:
-        result["adapters_sha256"] = "ef"
+        result[key] = "ef"
     metrics.write_text(json.dumps(kept))
     report.stale_files(checkout)
 
