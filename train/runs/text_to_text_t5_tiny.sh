@@ -4,7 +4,8 @@
 # favourable, spelling, turning words round, numbers in digits, and the words
 # that are left out of a caption.
 #
-# Needs KERAS_SELFATTN_DATA. A killed run goes on where it was.
+# Needs KERAS_SELFATTN_DATA; about 75 minutes of one core. A killed run goes on
+# where it was. Not yet run to its end: train/LOG.md.
 #
 #   train/runs/text_to_text_t5_tiny.sh OUT
 set -euo pipefail
@@ -24,6 +25,6 @@ python train/text_to_text.py --backend "${KERAS_BACKEND:-torch}" --out "$out" \
   --made-up 4000 --spans "$out/captions.txt" \
   --vocabulary 4000 --sentinels 20 --max-tokens 96 \
   --hidden-dim 128 --layers 3 --heads 4 --intermediate-dim 384 \
-  --dropout 0.1 --limit 12000 --temperature 3 --epochs 9 --batch-tokens 2048 \
+  --dropout 0.1 --limit 12000 --temperature 3 --epochs 14 --batch-tokens 2048 \
   --learning-rate 1e-2 --warmup-steps 300 --schedule cosine --average 1 \
-  --dev-every 3
+  --dev-every 2
