@@ -79,10 +79,8 @@ def main(
         found = measure(TextGenerator(source.file), held_out)
         typer.echo(f"{text.name}, last {share:.0%}: {found}")
         if update:
-            command = command_line(SCRIPT, DATA, preset, (), file)
-            command = command.replace(
-                f"--data {DATA}", f"--text {DATA}/" + text.name
-            )
+            named = f"{DATA}/{text.name}"
+            command = command_line(SCRIPT, named, preset, (), file, "--text")
             entry = {
                 "dataset": text.name.split(".")[0],
                 "split": f"last {share:.0%}",

@@ -97,11 +97,9 @@ def main(
         found = {"texts": len(texts), **results[name]}
         typer.echo(f"{name} {split or 'all'}: {found}")
         if update:
-            command = command_line(SCRIPT, DATA, preset, (), file)
-            folder = Path(path).parent.name
-            named = f"{DATA}/{folder}/{Path(path).name}"
+            named = "/".join([DATA, *Path(path).parts[-2:]])
             named += f":{split}" if split else ""
-            command = command.replace(f"--data {DATA}", f"--text {named}")
+            command = command_line(SCRIPT, named, preset, (), file, "--text")
             command += " --html" if html else ""
             command += f" --limit {limit}" if limit else ""
             entry = {

@@ -31,10 +31,9 @@ from evaluation import (
     wide_console,
 )
 from preset_metrics import check_update, find_source, update_metrics
-from text_to_text import write_made_up
+from text_to_text import answer_scores, write_made_up
 
 from keras_selfattn.data.text_to_text_tasks import read_tasks
-from keras_selfattn.metrics.translation_scores import translation_scores
 from keras_selfattn.runtime import TextToText
 from keras_selfattn.runtime.preset_folder import sha256
 
@@ -110,15 +109,9 @@ def main(
             for pair in examples:
                 guesses.append(model.generate(pair.source, beam=beam).text)
                 advance()
-            targets = [" ".join(pair.target.split()) for pair in examples]
-            right = sum(map(str.__eq__, guesses, targets))
-            scores = translation_scores(guesses, targets)
-            return {
-                "examples": len(examples),
-                "accuracy": round(right / len(examples), 6),
-                "bleu": scores["bleu"],
-                "chrf": scores["chrf"],
-            }
+            scores = answer_scores(examples, guesses)
+            scores["accuracy"] = round(scores["accuracy"], 6)
+            return {"examples": len(examples), **scores}
 
         results = measure_all(
             {

@@ -43,7 +43,9 @@ UpdateOption = Annotated[
 ]
 
 
-def command_line(script: str, data: str, preset: str, sets, file: str) -> str:
+def command_line(
+    script: str, data: str, preset: str, sets, file: str, option: str = "--data"
+) -> str:
     """Returns the command that prints these figures, on any machine.
 
     Args:
@@ -52,12 +54,13 @@ def command_line(script: str, data: str, preset: str, sets, file: str) -> str:
         preset: as it was given.
         sets: list of str, those that were measured.
         file: name of the measured file in the preset folder.
+        option: what `data` is given as.
     """
     words = ["--preset", preset]
     if file != MODEL:
         words += ["--file", file]
     words += [word for named in sets for word in ("--set", named)]
-    return f"python {script} --data {data} {shlex.join(words)}"
+    return f"python {script} {option} {data} {shlex.join(words)}"
 
 
 @contextlib.contextmanager

@@ -183,13 +183,9 @@ def rows_of(tokenizer, texts):
 
 def compile_model(args, model, total_steps):
     """AdamW under a warmed-up cosine; no decay on biases and norms."""
-    from keras_selfattn.training.fine_tuning import size_scales
-
     # Batches, as schedules count them.
     rate = warmup_cosine(args, max(total_steps, 2))
     options = fine_tuning_options(args, model)
-    if args.scale_parameter:
-        options["learning_rate_scales"] = size_scales(model)
     model.compile(make_optimizer(args, rate, **options))
 
 

@@ -126,26 +126,27 @@ def read_presets(zoo: Path) -> list[Preset]:
         metrics = folder / "metrics.json"
         results = read_json(metrics)["results"] if metrics.is_file() else []
         contents = read_json(folder / "preset.json")
-        files, task = contents["files"], contents["task"]
+        task, made_of, key = contents["task"], None, "file_sha256"
+        shipped = {
+            file: about["sha256"] for file, about in contents["files"].items()
+        }
+        # The file of others' weights is made by whoever wants it.
+        if "base" in contents:
+            made_of, key = ADAPTERS, "adapters_sha256"
+        elif "source" in contents:
+            made_of, key = "weights", "weights_sha256"
+            shipped[made_of] = contents["source"]["sha256"][made_of]
         keys = COMMON_KEYS | RESULT_KEYS.get(task, set())
         for result in results:
             lacking = sorted(keys - result.keys())
             if lacking:
                 raise ReportError(f"{metrics}: a result lacks {lacking}.")
-            file, measured = result["file"], result["file_sha256"]
-            # The file of others' weights is made by whoever wants it.
-            if "source" in contents:
-                file, measured = "weights", result.get("weights_sha256")
-                shipped = contents["source"]["sha256"]["weights"]
-            else:
-                if "base" in contents:
-                    file, measured = ADAPTERS, result.get("adapters_sha256")
-                shipped = files.get(file, {}).get("sha256")
-            if shipped != measured:
+            file, measured = made_of or result["file"], result.get(key)
+            if shipped.get(file) != measured:
                 raise ReportError(
                     f"{metrics}: {result['dataset']}:{result['split']} was "
                     f"measured on a {file} with sha256 {measured}, but the "
-                    f"preset ships {shipped}."
+                    f"preset ships {shipped.get(file)}."
                     f" Measure again: {result['command']}"
                 )
         presets.append(Preset(name, task, folder, results))

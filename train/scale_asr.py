@@ -18,15 +18,13 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from evaluate_hybrid_asr import decode, in_frames, rates
 from evaluation import KeepOption, user_errors
-from hybrid_asr import read_features
+from hybrid_asr import DevSet, read_features
 from preset_metrics import ADAPTERS, read_metrics
-from speech_corpora import read_corpora
+from speech_corpora import read_corpora, split_entry
 
 from keras_selfattn import zoo
 from keras_selfattn.atomic_file import write_atomically, written_beside
-from keras_selfattn.preprocessing.transcripts import normalize_transcript
 
 ROOT = Path(__file__).parent.parent
 RESULT = ROOT / "benchmarks/results/asr_scaling.json"
@@ -59,13 +57,9 @@ def hybrid_row(run, sets):
     hybrid = Task.from_preset_folder(run / "preset")
     found = {}
     for named in sets:
-        examples = read_features([named])
-        features = [e.features.astype("float32") for e in examples]
-        frames = in_frames(hybrid, features)
-        texts = decode(hybrid, features, frames, "greedy", None, {})
-        references = [normalize_transcript(e.text) for e in examples]
-        folder, _, split = named.rpartition(":")
-        found[f"{Path(folder).name} {split}"] = rates(references, texts)["wer"]
+        folder, split = split_entry(named)
+        rates = DevSet([named]).rates(hybrid)
+        found[f"{Path(folder).name} {split}"] = rates["dev_wer"]
     return {
         "model": "Conformer and attention decoder on cepstra",
         "begins": SCRATCH,
@@ -153,30 +147,19 @@ def plot(path, rows, data):
         title=f"adapters beside {WHISPER}",
         ylim=(0, 100),
     )
+    rows = [row for row in rows if row["hours"] >= ENOUGH_HOURS]
     for begins in (SCRATCH, WHISPER):
-        points = {}
-        for row in rows:
-            if row["begins"] == begins and row["hours"] >= ENOUGH_HOURS:
-                size, rate = row["parameters"], row["wer"][data]
-                points[size] = min(rate, points.get(size, rate))
-        if not points:
-            continue
-        over_size.plot(
-            [size / 1e6 for size in sorted(points)],
-            [100 * points[size] for size in sorted(points)],
-            "-o",
-            label=f"from {begins}",
+        points = sorted(
+            (row["parameters"] / 1e6, 100 * row["wer"][data])
+            for row in rows
+            if row["begins"] == begins
         )
+        if points:
+            over_size.plot(*zip(*points), "-o", label=f"from {begins}")
     over_size.set(
         xlabel="parameters, million", xscale="log", title="most speech"
     )
-    sizes = sorted(
-        {
-            round(row["parameters"] / 1e6, 1)
-            for row in rows
-            if row["hours"] >= ENOUGH_HOURS
-        }
-    )
+    sizes = sorted({round(row["parameters"] / 1e6, 1) for row in rows})
     over_size.set_xticks(sizes, [f"{size:g}" for size in sizes])
     over_size.xaxis.set_minor_formatter(NullFormatter())
     over_size.legend()

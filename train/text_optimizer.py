@@ -3,7 +3,11 @@
 Shared by `translation.py` and `text_to_text.py`.
 """
 
-from training_run import make_optimizer, warmup_cosine
+from training_run import (
+    fine_tuning_options,
+    make_optimizer,
+    warmup_cosine,
+)
 
 SCHEDULES = ("inverse-sqrt", "cosine")
 
@@ -17,15 +21,14 @@ def check_schedule(schedule):
         )
 
 
-def compile_text_task(args, task, total_steps, **options):
+def compile_text_task(args, task, total_steps):
     """AdamW under the chosen schedule; no decay on biases and norms.
 
     Args:
         args: has `schedule`, `learning_rate`, `warmup_steps`, `weight_decay`
-            and `clip_norm`.
+            and `clip_norm`, and may have what `fine_tuning_options` reads.
         task: Translator or TextToText.
         total_steps: int.
-        **options: more of GuardedAdamW.
     """
     import keras
 
@@ -35,6 +38,7 @@ def compile_text_task(args, task, total_steps, **options):
         rate = warmup_cosine(args, total_steps)
     else:
         rate = WarmupInverseSqrt(args.learning_rate, args.warmup_steps)
+    options = fine_tuning_options(args, task)
     optimizer = make_optimizer(args, rate, epsilon=1e-9, **options)
     # XLA on TensorFlow would compile each of the many shapes anew.
     plain = keras.backend.backend() == "tensorflow"

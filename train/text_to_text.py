@@ -157,6 +157,28 @@ def build_task(args, tokenizer):
     return TextToText(tokenizer, transformer, args.label_smoothing)
 
 
+def answer_scores(pairs, guesses):
+    """How right answers are: the share to the letter, BLEU and chrF.
+
+    Args:
+        pairs: list of `TextPair`.
+        guesses: list of str, what was written for their sources.
+
+    Returns:
+        dict of "accuracy", "bleu" and "chrf", floats.
+    """
+    from keras_selfattn.metrics.translation_scores import translation_scores
+
+    targets = [" ".join(pair.target.split()) for pair in pairs]
+    right = sum(map(str.__eq__, guesses, targets))
+    scores = translation_scores(guesses, targets)
+    return {
+        "accuracy": right / len(pairs),
+        "bleu": scores["bleu"],
+        "chrf": scores["chrf"],
+    }
+
+
 class DevSet:
     """The dev part of each task; `scores` answers it anew.
 
@@ -172,23 +194,17 @@ class DevSet:
 
     def scores(self, task, beam=1, num_shown=2):
         """Share of right answers and chrF of each task; some are printed."""
-        from keras_selfattn.metrics.translation_scores import (
-            translation_scores,
-        )
-
         found = {}
         for name, pairs in self.tasks.items():
-            targets = [" ".join(pair.target.split()) for pair in pairs]
             sources = [pair.source for pair in pairs]
             guesses = task.generate(sources, beam=beam, batch_size=64)
             for i in range(min(num_shown, len(pairs))):
-                say(f"  {sources[i]}\n    = {targets[i]}\n    > {guesses[i]}")
-            right = sum(map(str.__eq__, guesses, targets))
+                target = " ".join(pairs[i].target.split())
+                say(f"  {sources[i]}\n    = {target}\n    > {guesses[i]}")
             label = "dev_" + "_".join(name.lower().split())
-            found[f"{label}_accuracy"] = round(right / len(pairs), 4)
-            scores = translation_scores(guesses, targets)
-            for kind in ("bleu", "chrf"):
-                found[f"{label}_{kind}"] = scores[kind]
+            scores = answer_scores(pairs, guesses)
+            scores["accuracy"] = round(scores["accuracy"], 4)
+            found |= {f"{label}_{kind}": v for kind, v in scores.items()}
         return found
 
 
@@ -218,7 +234,6 @@ def run(args):
 
     from keras_selfattn.data.text_to_text_dataset import TextToTextDataset
     from keras_selfattn.training.epoch_runs import count_steps
-    from keras_selfattn.training.fine_tuning import size_scales
 
     prepare(args)
     if args.smoke:
@@ -250,10 +265,7 @@ def run(args):
         f"{total_steps:,} steps, {task.count_params():,} parameters, "
         f"{keras.backend.backend()}."
     )
-    options = {}
-    if args.scale_parameter:
-        options["learning_rate_scales"] = size_scales(task)
-    compile_text_task(args, task, total_steps, **options)
+    compile_text_task(args, task, total_steps)
 
     def figures(row):
         done = row["epoch"] + 1

@@ -207,15 +207,20 @@ def adapt(args, model, encoder=None):
 
 
 def fine_tuning_options(args, model):
-    """Options of GuardedAdamW for `--accumulate` and `--layer-decay`."""
-    from keras_selfattn.training.fine_tuning import layer_scales
+    """Options of GuardedAdamW for what a script has of these.
+
+    `--accumulate`, `--layer-decay`, `--scale-parameter`.
+    """
+    from keras_selfattn.training.fine_tuning import layer_scales, size_scales
 
     options = {}
-    if args.accumulate > 1:
+    if getattr(args, "accumulate", 1) > 1:
         options["gradient_accumulation_steps"] = args.accumulate
     if getattr(args, "layer_decay", 1.0) != 1.0:
         scales = layer_scales(model, args.layer_decay)
         options["learning_rate_scales"] = scales
+    elif getattr(args, "scale_parameter", False):
+        options["learning_rate_scales"] = size_scales(model)
     return options
 
 

@@ -11,6 +11,10 @@ from keras_selfattn.runtime.model_file import (
 )
 
 REQUIRED = ("tokenizer", "pooling", "signature")
+OUTPUTS = {
+    "fill_mask": ["best_ids", "log_probabilities"],
+    "embed": ["embedding"],
+}
 
 
 class MaskFiller:
@@ -108,15 +112,11 @@ class MaskFiller:
 
     def _run(self, signature, ids):
         if signature not in self._files:
-            outputs = {
-                "fill_mask": ["best_ids", "log_probabilities"],
-                "embed": ["embedding"],
-            }
             self._files[signature] = ModelFile(
                 self.path,
                 signature,
                 ["token_ids"],
-                outputs[signature],
+                OUTPUTS[signature],
                 self._threads,
             )
         return self._files[signature].run(token_ids=np.asarray(ids, "int32"))

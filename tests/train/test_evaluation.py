@@ -26,6 +26,10 @@ def test_the_kept_command_names_no_folder_of_this_machine(
     assert "--preset mine --file q.tflite --set a:b" in (
         evaluation.command_line(*where, ["a:b"], "q.tflite")
     )
+    assert (
+        f"{script}.py --text $KERAS_SELFATTN_DATA/{folder} --preset mine"
+        in (evaluation.command_line(*where, (), "model.tflite", "--text"))
+    )
 
 
 def test_each_set_is_measured_and_every_example_counted(evaluation, capsys):

@@ -54,3 +54,27 @@ def test_the_picture_has_both_axes(script, tmp_path):
     path = tmp_path / "scaling.png"
     script.plot(path, rows, "d")
     assert path.read_bytes()[:4] == b"\x89PNG"
+
+
+def test_a_hybrid_is_measured_by_its_best_frames(script, tmp_path, monkeypatch):
+    """The run's own way of measuring, here told by a stand-in."""
+    from keras_selfattn.tasks import Task
+
+    class Hybrid:
+        count_params = staticmethod(lambda: 7)
+
+    class Dev:
+        def __init__(self, entries):
+            self.entries = entries
+
+        def rates(self, hybrid):
+            assert isinstance(hybrid, Hybrid)
+            return {"dev_wer": 0.5 if self.entries == ["x/c:dev"] else 1.0}
+
+    monkeypatch.setattr(Task, "from_preset_folder", lambda folder: Hybrid())
+    monkeypatch.setattr(script, "DevSet", Dev)
+    arguments = {"hours": 1.5, "frame_rate_hz": 100, "train": []}
+    (tmp_path / "arguments.json").write_text(json.dumps(arguments))
+    row = script.hybrid_row(tmp_path, ["x/c:dev"])
+    assert row["wer"] == {"c dev": 0.5} and row["hours"] == 1.5
+    assert row["parameters"] == row["trained"] == 7
