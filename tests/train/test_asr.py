@@ -20,8 +20,9 @@ import soundfile
 
 from keras_selfattn.tasks import SpeechRecognizer
 from keras_selfattn.tasks.task import Task
-from keras_selfattn.training.callbacks import StepLog, read_rows
+from keras_selfattn.training.callbacks import read_rows
 from keras_selfattn.training.epoch_runs import fit_epoch
+from tests.stopped_runs import stopped_at
 
 # Everything random is on in the second epoch. Few lengths, few compilations.
 OPTIONS = {
@@ -94,17 +95,8 @@ def test_an_interrupted_run_goes_on_to_the_same_losses(
 
     # Stopped in the second epoch, one step behind a checkpoint.
     args = arguments(asr, tones, tmp_path / "stopped", **CHUNKS)
-    write_row = StepLog.on_train_batch_end
-
-    def stop(log, batch, logs=None):
-        write_row(log, batch, logs)
-        if (log.epoch, batch) == (1, 3):
-            raise KeyboardInterrupt
-
-    with monkeypatch.context() as patched:
-        patched.setattr(StepLog, "on_train_batch_end", stop)
-        with pytest.raises(KeyboardInterrupt):
-            asr.run(args)
+    with stopped_at(1, 3):
+        asr.run(args)
     stopped = steps(tmp_path / "stopped")
     assert stopped[-1] == expected[len(stopped) - 1]
     assert stopped[-1]["epoch"] == 1

@@ -13,7 +13,8 @@ import pytest
 
 from keras_selfattn.tasks import CausalLM
 from keras_selfattn.tasks.task import Task
-from keras_selfattn.training.callbacks import StepLog, read_rows
+from keras_selfattn.training.callbacks import read_rows
+from tests.stopped_runs import stopped_at
 
 OPTIONS = {
     "window": 16,
@@ -60,17 +61,8 @@ def test_a_stopped_run_goes_on_to_the_same_losses(
     expected = steps(tmp_path / "whole")
     assert len({row["loss"] for row in expected}) == 10
     args = arguments(script, tmp_path / "stopped")
-    write_row = StepLog.on_train_batch_end
-
-    def stop(log, batch, logs=None):
-        write_row(log, batch, logs)
-        if (log.epoch, batch) == (1, 3):
-            raise KeyboardInterrupt
-
-    with monkeypatch.context() as patched:
-        patched.setattr(StepLog, "on_train_batch_end", stop)
-        with pytest.raises(KeyboardInterrupt):
-            script.run(args)
+    with stopped_at(1, 3):
+        script.run(args)
     said = []
     monkeypatch.setattr(script, "say", said.append)
     script.run(args)

@@ -8,7 +8,8 @@ import pytest
 
 from keras_selfattn import zoo
 from keras_selfattn.tasks import ImageGenerator
-from keras_selfattn.training.callbacks import StepLog, read_rows
+from keras_selfattn.training.callbacks import read_rows
+from tests.stopped_runs import stopped_at
 
 
 @pytest.fixture
@@ -40,18 +41,9 @@ def test_a_stopped_run_goes_on_to_the_same_losses(
     script.run(arguments(script, tmp_path / "whole"))
     expected = steps(tmp_path / "whole")
     assert len({row["loss"] for row in expected}) == len(expected) == 4
-    write_row = StepLog.on_train_batch_end
-
-    def stop(log, batch, logs=None):
-        write_row(log, batch, logs)
-        if (log.epoch, batch) == (1, 1):
-            raise KeyboardInterrupt
-
     args = arguments(script, tmp_path / "stopped")
-    with monkeypatch.context() as patched:
-        patched.setattr(StepLog, "on_train_batch_end", stop)
-        with pytest.raises(KeyboardInterrupt):
-            script.run(args)
+    with stopped_at(1, 1):
+        script.run(args)
     script.run(args)
     assert steps(tmp_path / "stopped") == expected
     for name in ("preset/model.safetensors", "samples/last.png"):

@@ -11,7 +11,8 @@ from keras_selfattn import zoo
 from keras_selfattn.data.masked_dataset import MaskedDataset
 from keras_selfattn.tasks import MaskedLM
 from keras_selfattn.tasks.task import Task
-from keras_selfattn.training.callbacks import StepLog, read_rows
+from keras_selfattn.training.callbacks import read_rows
+from tests.stopped_runs import stopped_at
 
 OPTIONS = {
     "vocabulary": 60,
@@ -63,17 +64,8 @@ def test_a_stopped_run_goes_on_to_the_same_losses(
     assert 0 <= rows[-1]["dev_accuracy"] <= 1
 
     args = arguments(script, tmp_path / "stopped", epochs=3)
-    write_row = StepLog.on_train_batch_end
-
-    def stop(log, batch, logs=None):
-        write_row(log, batch, logs)
-        if (log.epoch, batch) == (1, 3):
-            raise KeyboardInterrupt
-
-    with monkeypatch.context() as patched:
-        patched.setattr(StepLog, "on_train_batch_end", stop)
-        with pytest.raises(KeyboardInterrupt):
-            script.run(args)
+    with stopped_at(1, 3):
+        script.run(args)
     script.run(args)
     assert "Going on with epoch 1, batch 3." in said
     assert steps(tmp_path / "stopped") == expected

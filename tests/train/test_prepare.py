@@ -15,7 +15,8 @@ import keras
 import pytest
 
 from keras_selfattn.data.shards import ShardedCorpus
-from keras_selfattn.training.callbacks import StepLog, read_rows
+from keras_selfattn.training.callbacks import read_rows
+from tests.stopped_runs import stopped_at
 
 pytest.importorskip("array_record")
 
@@ -80,18 +81,9 @@ def test_a_stopped_training_from_shards_goes_on_to_the_same_losses(
     expected = steps(tmp_path / "whole")
     assert len(expected) >= 8
 
-    write_row = StepLog.on_train_batch_end
-
-    def stop(log, batch, logs=None):
-        write_row(log, batch, logs)
-        if (log.epoch, batch) == (1, 2):
-            raise KeyboardInterrupt
-
     args = arguments(asr, out=tmp_path / "stopped", **options)
-    with monkeypatch.context() as patched:
-        patched.setattr(StepLog, "on_train_batch_end", stop)
-        with pytest.raises(KeyboardInterrupt):
-            asr.run(args)
+    with stopped_at(1, 2):
+        asr.run(args)
     keras.utils.set_random_seed(7)
     said = []
     monkeypatch.setattr(asr, "say", said.append)

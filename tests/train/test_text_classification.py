@@ -14,7 +14,8 @@ import pytest
 
 from keras_selfattn import zoo
 from keras_selfattn.tasks.task import Task
-from keras_selfattn.training.callbacks import StepLog, read_rows
+from keras_selfattn.training.callbacks import read_rows
+from tests.stopped_runs import stopped_at
 
 OPTIONS = {
     "hidden_dim": 16,
@@ -68,17 +69,8 @@ def test_an_interrupted_run_goes_on_to_the_same_losses(
     assert len({row["loss"] for row in expected}) == len(expected) > 8
 
     args = arguments(script, table, tmp_path / "stopped", **options)
-    write_row = StepLog.on_train_batch_end
-
-    def stop(log, batch, logs=None):
-        write_row(log, batch, logs)
-        if (log.epoch, batch) == (1, 2):
-            raise KeyboardInterrupt
-
-    with monkeypatch.context() as patched:
-        patched.setattr(StepLog, "on_train_batch_end", stop)
-        with pytest.raises(KeyboardInterrupt):
-            script.run(args)
+    with stopped_at(1, 2):
+        script.run(args)
     said = []
     monkeypatch.setattr(script, "say", said.append)
     script.run(args)

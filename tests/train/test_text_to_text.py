@@ -14,7 +14,8 @@ from keras_selfattn.data.text_to_text_tasks import read_tasks
 from keras_selfattn.preprocessing.spoken_numbers import spell_number
 from keras_selfattn.tasks import TextToText
 from keras_selfattn.tasks.task import Task
-from keras_selfattn.training.callbacks import StepLog, read_rows
+from keras_selfattn.training.callbacks import read_rows
+from tests.stopped_runs import stopped_at
 
 OPTIONS = {
     "made_up": 30,
@@ -73,17 +74,8 @@ def test_a_stopped_run_goes_on_to_the_same_losses(
     for task in ("number", "spell", "reverse"):
         assert {f"dev_{task}_accuracy", f"dev_{task}_bleu"} <= set(rows[-1])
     args = arguments(script, tmp_path / "stopped")
-    write_row = StepLog.on_train_batch_end
-
-    def stop(log, batch, logs=None):
-        write_row(log, batch, logs)
-        if (log.epoch, batch) == (1, 3):
-            raise KeyboardInterrupt
-
-    with monkeypatch.context() as patched:
-        patched.setattr(StepLog, "on_train_batch_end", stop)
-        with pytest.raises(KeyboardInterrupt):
-            script.run(args)
+    with stopped_at(1, 3):
+        script.run(args)
     said.clear()
     script.run(args)
     assert "Going on with epoch 1, batch 3." in said

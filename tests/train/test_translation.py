@@ -14,7 +14,8 @@ import pytest
 from keras_selfattn.data.parallel_corpora import read_parallel
 from keras_selfattn.tasks import Translator
 from keras_selfattn.tasks.task import Task
-from keras_selfattn.training.callbacks import StepLog, read_rows
+from keras_selfattn.training.callbacks import read_rows
+from tests.stopped_runs import stopped_at
 
 OPTIONS = {
     "vocabulary": 40,
@@ -70,17 +71,8 @@ def test_a_stopped_run_goes_on_to_the_same_losses(
     assert len({row["loss"] for row in expected}) == len(expected)
 
     args = arguments(translation, sums, tmp_path / "stopped")
-    write_row = StepLog.on_train_batch_end
-
-    def stop(log, batch, logs=None):
-        write_row(log, batch, logs)
-        if (log.epoch, batch) == (1, 3):
-            raise KeyboardInterrupt
-
-    with monkeypatch.context() as patched:
-        patched.setattr(StepLog, "on_train_batch_end", stop)
-        with pytest.raises(KeyboardInterrupt):
-            translation.run(args)
+    with stopped_at(1, 3):
+        translation.run(args)
     said = []
     monkeypatch.setattr(translation, "say", said.append)
     translation.run(args)

@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 
 from keras_selfattn import zoo
-from keras_selfattn.training.callbacks import StepLog, read_rows
+from keras_selfattn.training.callbacks import read_rows
+from tests.stopped_runs import stopped_at
 
 
 @pytest.fixture
@@ -33,18 +34,9 @@ def test_a_stopped_run_goes_on_to_the_same_losses(
     script.run(arguments(script, tmp_path / "whole"))
     expected = steps(tmp_path / "whole")
     assert len(set(expected)) == 4
-    write_row = StepLog.on_train_batch_end
-
-    def stop(log, batch, logs=None):
-        write_row(log, batch, logs)
-        if (log.epoch, batch) == (1, 0):
-            raise KeyboardInterrupt
-
     args = arguments(script, tmp_path / "stopped")
-    with monkeypatch.context() as patched:
-        patched.setattr(StepLog, "on_train_batch_end", stop)
-        with pytest.raises(KeyboardInterrupt):
-            script.run(args)
+    with stopped_at(1, 0):
+        script.run(args)
     assert len(steps(tmp_path / "stopped")) == 3
     script.run(args)
     assert steps(tmp_path / "stopped") == expected
