@@ -17,18 +17,23 @@ CHECKPOINT = "tests/golden/checkpoints/bert"
 TARGETS = ["attention/key$", "feed_forward/expand"]
 
 
-def write_run(repository, run):
-    """Writes the folder of a run; returns the classifier it ended with."""
-    task = zoo.load(repository / CHECKPOINT)
-    classifier = pretrained_classifier(task, ["bad", "good"])
-    encoder = classifier.encoder
-    add_lora(classifier, 2, 4.0, TARGETS, outside(classifier, encoder))
+def a_classifier(pretrained):
+    return pretrained_classifier(pretrained, ["bad", "good"])
+
+
+def write_run(repository, run, begin=a_classifier):
+    """Writes the folder of a run; returns the task it ended with.
+
+    `begin` makes a task of the golden BERT; a classifier without.
+    """
+    task = begin(zoo.load(repository / CHECKPOINT))
+    add_lora(task, 2, 4.0, TARGETS, outside(task, task.encoder))
     generator = np.random.default_rng(0)
-    for variable in classifier.trainable_variables:
+    for variable in task.trainable_variables:
         variable.assign(0.1 * generator.standard_normal(variable.shape))
     run.mkdir()
-    save_adapters(classifier, run / "adapters.safetensors")
-    merged = merge_lora(classifier)
+    save_adapters(task, run / "adapters.safetensors")
+    merged = merge_lora(task)
     merged.save_preset(run / "preset")
     arguments = {"lora_rank": 2, "lora_alpha": 4.0, "lora_targets": TARGETS}
     (run / "arguments.json").write_text(json.dumps(arguments))

@@ -16,7 +16,8 @@ the held-out texts are printed, the same tokens each time. A run can be killed
 at any moment: the same command goes on from the last checkpoint to the same
 losses. `--smoke` is a few steps on a made-up text. What comes out is what
 `train/text_classification.py --init` begins with: OUT/checkpoint, which
-`transformers` loads as well.
+`transformers` loads as well. With `--init` and `--lora-rank` adapters and the
+head alone are trained, for `train/publish_adapters.py`.
 """
 
 import json
@@ -25,6 +26,7 @@ from typing import Annotated
 
 import numpy as np
 import typer
+from adapter_training import adapt, adapter_options, keep_adapters
 from causal_lm import write_counting
 from ngram_lm import read_lines
 from text_classification_sets import path_and_split
@@ -133,9 +135,8 @@ def build_model(args, texts):
     """The model of the arguments, with its first weights."""
     from keras_selfattn import zoo
     from keras_selfattn.models.bert import BertEncoder
-    from keras_selfattn.preprocessing.subword_tokenizer import SubwordTokenizer
     from keras_selfattn.tasks import MaskedLM
-    from keras_selfattn.weight_copies import copy_weights
+    from keras_selfattn.tasks.pretrained_masked_lm import pretrained_masked_lm
 
     if not args.init:
         tokenizer = make_tokenizer(args, texts)
@@ -154,18 +155,9 @@ def build_model(args, texts):
         begin_with_sinusoids(encoder)
         return MaskedLM(tokenizer, encoder)
     task = zoo.load(args.init)
-    if not isinstance(task, MaskedLM):
-        raise ValueError(
-            f"--init {args.init} is a {type(task).__name__}; expected a "
-            "masked language model (BERT and its kin)."
-        )
-    config = task.tokenizer.get_config()
-    longest = min(args.max_tokens, task.encoder.room)
-    tokenizer = SubwordTokenizer(**config | {"max_tokens": longest})
-    model = MaskedLM(tokenizer, task.encoder, pooling=task.pooling)
-    if task.head:
-        copy_weights(model, task)
-    return model
+    room = getattr(task, "encoder", None) and task.encoder.room
+    longest = min(args.max_tokens, room or args.max_tokens)
+    return pretrained_masked_lm(task, longest, args.dropout)
 
 
 def rows_of(tokenizer, texts):
@@ -267,6 +259,7 @@ def run(args):
         f"{model.tokenizer.vocabulary_size:,}, {total_steps:,} batches, "
         f"{model.count_params():,} parameters, {keras.backend.backend()}."
     )
+    adapt(args, model, model.encoder)
     compile_model(args, model, total_steps)
     train_epochs(
         args,
@@ -277,11 +270,16 @@ def run(args):
         say,
         loss_label="nats a hidden token",
     )
-    keep_result(args, model, lambda: scores(model, dev), say)
-    model.save_hf(args.out / "checkpoint")
+
+    def finish(model):
+        whole = keep_adapters(args, args.out, model)
+        whole.save_hf(args.out / "checkpoint")
+        return whole
+
+    keep_result(args, model, lambda: scores(model, dev), say, finish)
 
 
-@training_options(run)
+@training_options(run, adapter_options)
 def main(
     out: Annotated[Path, option("folder of the run")],
     text: Annotated[list[str], option("PATH or PATH:SPLIT; repeatable")] = (),

@@ -5,10 +5,11 @@
         --hub sentence-transformers/all-MiniLM-L6-v2 \
         --description "..." --licence Apache-2.0
 
-The run is one of `train/text_classification.py --init ... --lora-rank N`, or of
-`train/whisper_asr.py`. The folder gets `preset.json` and
-`adapters.safetensors`; the others' weights stay where they are, and are held to
-their sha256. The preset's file is made by `keras-selfattn export`.
+The run is one of `train/text_classification.py` or `train/masked_lm.py` with
+`--init ... --lora-rank N`, or of `train/whisper_asr.py`. The folder gets
+`preset.json` and `adapters.safetensors`; the others' weights stay where they
+are, and are held to their sha256. The preset's file is made by `keras-selfattn
+export`.
 """
 
 from pathlib import Path

@@ -29,6 +29,7 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from adapter_training import adapt, adapter_options, keep_adapters
 from prepared_sets import check_kind, prepared_corpora
 from text_classification_model import (
     ARCHITECTURES,
@@ -47,7 +48,6 @@ from text_classification_sets import (
     write_sentences,
 )
 from training_run import (
-    adapt,
     load_mean,
     option,
     say,
@@ -100,7 +100,6 @@ def train_one(args, folder, train, dev):
         count_steps,
         epoch_file,
     )
-    from keras_selfattn.training.lora import merge_lora, save_adapters
 
     keras.utils.set_random_seed(args.seed)
     if args.mixed_precision:
@@ -164,10 +163,7 @@ def train_one(args, folder, train, dev):
         )
         if best["dev_accuracy"] > mean_accuracy:
             load_weight_file(classifier, epoch_file(folder, best["epoch"]))
-    if args.lora_rank:
-        save_adapters(classifier, folder / "adapters.safetensors")
-        classifier = merge_lora(classifier)
-    return classifier
+    return keep_adapters(args, folder, classifier)
 
 
 def stop_early(history, patience):
@@ -319,7 +315,7 @@ def run(args):
     say(f"The preset is in {args.out / 'preset'}.")
 
 
-@training_options(run)
+@training_options(run, adapter_options)
 def main(
     out: Annotated[Path, option("folder of the run")],
     train: Annotated[list[str], option("PATH or PATH:SPLIT; repeatable")] = (),
@@ -377,11 +373,6 @@ def main(
     ] = "",
     freeze: Annotated[
         list[str], option("pattern of paths not trained; repeatable")
-    ] = (),
-    lora_rank: Annotated[int, option("of adapters; 0: none")] = 0,
-    lora_alpha: Annotated[float, option("0: the rank")] = 0.0,
-    lora_targets: Annotated[
-        list[str], option("pattern of Dense layers; default: query, value")
     ] = (),
     layer_decay: Annotated[
         float, option("of the learning rate, a layer down")

@@ -2,8 +2,8 @@
 
 Shared by `asr.py`, `causal_lm.py`, `hybrid_asr.py`, `masked_lm.py`,
 `text_classification.py`, `text_to_text.py`, `translation.py` and
-`whisper_asr.py`; here is also what they do to fine-tune. The backend is chosen
-in `start`, so nothing above a function imports Keras.
+`whisper_asr.py`. The backend is chosen in `start`, so nothing above a function
+imports Keras.
 
 With `--num-processes N` a script starts itself N times; under torchrun, Slurm
 and the like it finds out by itself. All processes run the same lines up to the
@@ -13,7 +13,6 @@ only the first writes, measures and speaks. See docs/distribution.md.
 
 import inspect
 import json
-import math
 import os
 import sys
 from types import SimpleNamespace
@@ -164,46 +163,6 @@ def prepare(args):
     if args.mixed_precision:
         keras.mixed_precision.set_global_policy("mixed_bfloat16")
     args.out.mkdir(parents=True, exist_ok=True)
-
-
-def adapt(args, model, encoder=None):
-    """Freezes and adapts a model as the arguments say, before `compile`.
-
-    Args:
-        args: has `lora_rank`, `lora_alpha` and `lora_targets`; where a script
-            has it, `freeze`.
-        model: task.
-        encoder: the layer of the model that adapters are for; what is
-            outside of it is trained whole.
-    """
-    from keras_selfattn.training.fine_tuning import freeze
-    from keras_selfattn.training.lora import (
-        QUERY_AND_VALUE,
-        add_lora,
-        outside,
-    )
-
-    whole = model.count_params()
-    frozen = getattr(args, "freeze", ())
-    if args.lora_rank:
-        if frozen:
-            raise ValueError(
-                "--lora-rank freezes the encoder by itself; leave out --freeze."
-            )
-        paths = add_lora(
-            model,
-            args.lora_rank,
-            args.lora_alpha or None,
-            args.lora_targets or QUERY_AND_VALUE,
-            outside(model, encoder),
-            seed=args.seed,
-        )
-        say(f"Adapters of rank {args.lora_rank} in {len(paths)} layers.")
-    elif frozen:
-        freeze(model, frozen)
-    if args.lora_rank or frozen:
-        trained = sum(math.prod(v.shape) for v in model.trainable_variables)
-        say(f"{trained:,} of {whole:,} parameters are trained.")
 
 
 def fine_tuning_options(args, model):
@@ -396,7 +355,7 @@ def load_mean(model, folder, epochs):
     load_weight_file(model, averaged)
 
 
-def keep_result(args, task, score, say, **preset):
+def keep_result(args, task, score, say, finish=lambda task: task, **preset):
     """Makes the mean of the last epochs' weights a preset, and says how good.
 
     Args:
@@ -404,6 +363,7 @@ def keep_result(args, task, score, say, **preset):
         task: the trained task, which takes the mean.
         score: function that gives a dict of its figures.
         say: function of a line of text.
+        finish: function of the task that gives the one that is kept.
         **preset: more of what `save_preset` takes.
 
     Returns:
@@ -413,7 +373,7 @@ def keep_result(args, task, score, say, **preset):
     load_mean(task, args.out, last)
     figures = score()
     say(json.dumps({"averaged_epochs": last, **figures}))
-    folder = args.out / "preset"
-    task.save_preset(folder, name=args.name or args.out.name, **preset)
+    folder, name = args.out / "preset", args.name or args.out.name
+    finish(task).save_preset(folder, name=name, **preset)
     say(f"The preset is in {folder}.")
     return figures

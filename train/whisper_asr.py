@@ -24,6 +24,7 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from adapter_training import adapt, adapter_options, keep_adapters
 from speech_corpora import (
     draw_hours,
     make_augmenter,
@@ -32,7 +33,6 @@ from speech_corpora import (
     write_tones,
 )
 from training_run import (
-    adapt,
     load_mean,
     make_optimizer,
     option,
@@ -163,7 +163,6 @@ def run(args):
     from keras_selfattn.preprocessing.whisper_text import LETTERS
     from keras_selfattn.training.distribution import current
     from keras_selfattn.training.epoch_runs import count_steps
-    from keras_selfattn.training.lora import merge_lora, save_adapters
 
     prepare(args)
     if args.smoke:
@@ -196,8 +195,8 @@ def run(args):
     load_mean(task, args.out, last)
     if len(last) > 1:
         say(f"The mean of epochs {list(last)}: {losses(task, dev)}")
-    save_adapters(task, args.out / "adapters.safetensors")
-    result = merge_lora(task).with_window(args.window_seconds)
+    result = keep_adapters(args, args.out, task)
+    result = result.with_window(args.window_seconds)
     result.write_only(LETTERS)
     result.save_preset(
         args.out / "preset",
@@ -207,7 +206,7 @@ def run(args):
     say(f"The preset is in {args.out / 'preset'}.")
 
 
-@training_options(run, noise_options)
+@training_options(run, noise_options, adapter_options, lora_rank=16)
 def main(
     out: Annotated[Path, option("folder of the run")],
     train: Annotated[list[str], option("FOLDER:SPLIT; repeatable")] = (),
@@ -224,11 +223,6 @@ def main(
     name: Annotated[str, option("of the preset; default: of --out")] = "",
     window_seconds: Annotated[float, option("heard at once")] = 10.0,
     full_window_rate: Annotated[float, option("of batches")] = 0.25,
-    lora_rank: Annotated[int, option("of adapters")] = 16,
-    lora_alpha: Annotated[float, option("0: the rank")] = 0.0,
-    lora_targets: Annotated[
-        list[str], option("pattern of Dense layers; default: query, value")
-    ] = (),
     frequency_masks: Annotated[int, option("of SpecAugment")] = 2,
     frequency_mask_width: Annotated[int, option("of 80 bins")] = 15,
     time_masks: Annotated[int, option("of SpecAugment")] = 2,

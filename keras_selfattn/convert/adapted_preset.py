@@ -4,7 +4,8 @@ Such a preset's `preset.json` has a "base", where that model comes from and the
 sha256 it is held to (see `external_preset`), and "adapters", how they were
 made. `adapters.safetensors` holds them and the head: what was trained, and no
 more. A classifier's "config" is all of it, for only its encoder is another's; a
-Whisper's says how long it hears at once and what it writes.
+masked LM's says how long its texts may be, a Whisper's how long it hears at
+once and what it writes.
 """
 
 import json
@@ -16,6 +17,7 @@ from keras import ops
 from keras_selfattn.atomic_file import write_atomically
 from keras_selfattn.convert.external_preset import load_external
 from keras_selfattn.preprocessing.whisper_text import LETTERS
+from keras_selfattn.tasks.pretrained_masked_lm import pretrained_masked_lm
 from keras_selfattn.tasks.task import FORMAT
 from keras_selfattn.tasks.text_classifier import TextClassifier
 from keras_selfattn.training.lora import (
@@ -41,7 +43,7 @@ def load_adapted(folder, contents):
         contents: dict, its preset.json.
 
     Returns:
-        TextClassifier or WhisperRecognizer.
+        TextClassifier, MaskedLM or WhisperRecognizer.
 
     Raises:
         ValueError: the other's model is not at hand or is another one, or the
@@ -51,7 +53,7 @@ def load_adapted(folder, contents):
     if kind not in BUILDERS:
         raise ValueError(
             f"{contents['name']} holds adapters of a {kind}; this version of "
-            f"keras_selfattn knows those of a {' and a '.join(BUILDERS)}."
+            f"keras_selfattn knows those of a {', a '.join(BUILDERS)}."
         )
     pretrained = load_external(base["name"], base)
     task, adapted = BUILDERS[kind](pretrained, contents["config"])
@@ -82,20 +84,31 @@ def _classifier(pretrained, config):
     return classifier, classifier.encoder
 
 
+def _masked_lm(pretrained, config):
+    """Likewise."""
+    model = pretrained_masked_lm(pretrained, config["max_tokens"])
+    return model, model.encoder
+
+
 def _whisper(pretrained, config):
     """Likewise; the recogniser as it was trained, with all of its window."""
     return pretrained, pretrained.whisper
 
 
-BUILDERS = {"TextClassifier": _classifier, "WhisperRecognizer": _whisper}
+BUILDERS = {
+    "TextClassifier": _classifier,
+    "MaskedLM": _masked_lm,
+    "WhisperRecognizer": _whisper,
+}
 
 
 def save_adapted(trained, folder, base, scale=1.0, **facts):
     """Writes the preset folder of adapters that a training left.
 
     Args:
-        trained: folder of a run of `train/text_classification.py` with
-            `--lora-rank`, or of `train/whisper_asr.py`: `arguments.json`,
+        trained: folder of a run of `train/text_classification.py` or
+            `train/masked_lm.py` with `--lora-rank`, or of
+            `train/whisper_asr.py`: `arguments.json`,
             `adapters.safetensors`, `preset/preset.json`.
         folder: path, made where it is missing; its name becomes the preset's.
         base: dict, see `external_preset.load_external`, and the "name" of
@@ -125,7 +138,10 @@ def save_adapted(trained, folder, base, scale=1.0, **facts):
         )
     arguments = json.loads((trained / "arguments.json").read_text("utf8"))
     contents = json.loads(merged.read_text("utf8"))
-    if contents["task"] == "WhisperRecognizer":
+    if contents["task"] == "MaskedLM":
+        longest = contents["config"]["tokenizer"]["max_tokens"]
+        contents["config"] = {"max_tokens": longest}
+    elif contents["task"] == "WhisperRecognizer":
         facts["sampling_rate_hz"] = contents["sampling_rate_hz"]
         language = contents["config"].get("language")
         contents["config"] = {

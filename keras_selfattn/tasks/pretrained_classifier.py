@@ -1,9 +1,8 @@
 """A text classifier on an encoder that was trained before."""
 
-from keras_selfattn.models.bert import BertEncoder
 from keras_selfattn.preprocessing.text_tokenizer import TextTokenizer
+from keras_selfattn.tasks.pretrained_encoder import encoder_copy
 from keras_selfattn.tasks.text_classifier import TextClassifier
-from keras_selfattn.weight_copies import copy_weights
 
 
 def pretrained_classifier(
@@ -31,7 +30,8 @@ def pretrained_classifier(
         labels: list of str, names of the classes.
         max_tokens: int, tokens kept of a text (or pair), marks included;
             default: the tokenizer's.
-        encoder_dropout: float in [0, 1), in place of the checkpoint's.
+        encoder_dropout: float in [0, 1), in place of the checkpoint's, also
+            of that on attention weights.
         html: bool, texts hold HTML.
         truncation: see TextTokenizer.
         **options: more arguments of TextClassifier.
@@ -49,12 +49,7 @@ def pretrained_classifier(
         >>> classifier.classify(("one text", "and its pair")).label
         "good"
     """
-    encoder = getattr(pretrained, "encoder", None)
-    if not isinstance(encoder, BertEncoder):
-        raise ValueError(
-            "Expected a MaskedLM with a BertEncoder to begin with; received a "
-            f"{type(pretrained).__name__} with a {type(encoder).__name__}."
-        )
+    encoder = encoder_copy(pretrained, encoder_dropout, pooler=False)
     config = pretrained.tokenizer.get_config()
     if pretrained.tokenizer.padding_id:
         raise ValueError(
@@ -78,9 +73,4 @@ def pretrained_classifier(
         start=config["start"],
         end=config["end"],
     )
-    sizes = encoder.get_config() | {"name": "encoder", "pooler": False}
-    if encoder_dropout is not None:
-        sizes["dropout"] = encoder_dropout
-    own = BertEncoder(**sizes)
-    copy_weights(own, encoder)
-    return TextClassifier(labels, tokenizer, own, **options)
+    return TextClassifier(labels, tokenizer, encoder, **options)

@@ -89,12 +89,15 @@ def outside(model, encoder):
 
     Returns:
         list of str, for `trained` of `add_lora`: every other layer that has
-        anything to train.
+        anything to train. A layer of the encoder that the model also uses by
+        itself, such as embeddings that score tokens, is the encoder's.
     """
+    inside = {id(variable) for variable in encoder.variables}
     return [
         f"^{re.escape(layer.name)}/"
         for layer in model.layers
-        if layer is not encoder and layer.trainable_variables
+        if layer is not encoder
+        and any(id(v) not in inside for v in layer.trainable_variables)
     ]
 
 

@@ -10,6 +10,7 @@ from keras_selfattn import zoo
 from keras_selfattn.convert.adapted_preset import load_adapted, save_adapted
 from keras_selfattn.convert.external_preset import sums
 from keras_selfattn.preprocessing.whisper_text import LETTERS
+from keras_selfattn.tasks.pretrained_masked_lm import pretrained_masked_lm
 from keras_selfattn.training.lora import add_lora, merge_lora, save_adapters
 from tests.adapted_run import CHECKPOINT, TARGETS, write_run
 from tests.arrays import to_numpy
@@ -60,6 +61,25 @@ def test_it_is_the_classifier_that_was_trained(trained, base, tmp_path):
     assert written["adapters"] == {"rank": 2, "alpha": 4.0, "targets": TARGETS}
     size = (folder / "adapters.safetensors").stat().st_size
     assert size < (run / "preset/model.safetensors").stat().st_size / 2
+
+
+@pytest.mark.backend
+def test_a_masked_lm_has_a_head_beside_its_adapters(repository, base, tmp_path):
+    def begin(pretrained):
+        return pretrained_masked_lm(pretrained, max_tokens=12)
+
+    merged = write_run(repository, tmp_path / "run", begin)
+    folder = save_adapted(tmp_path / "run", tmp_path / "mine", base)
+    assert zoo.describe(folder)["config"] == {"max_tokens": 12}
+    zoo.seal(folder)
+    found = zoo.load(folder)
+    assert found.tokenizer.max_tokens == 12
+    ids = {"token_ids": np.array([[2, 5, 6, 3]])}
+    np.testing.assert_allclose(
+        to_numpy(found(ids, training=False)),
+        to_numpy(merged(ids, training=False)),
+        atol=5e-3,
+    )
 
 
 def test_adapters_may_count_less(trained, base, tmp_path):
