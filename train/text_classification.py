@@ -324,6 +324,7 @@ def main(
     text_column: Annotated[str, option("default: text, sentence, ...")] = "",
     label_column: Annotated[str, option("default: label, class, ...")] = "",
     pair_column: Annotated[str, option("of a second text")] = "",
+    both_orders: Annotated[bool, option("pairs also turned round")] = False,
     dev_share: Annotated[float, option("of train, without --dev")] = 0.1,
     folds: Annotated[int, option("stratified cross-validation")] = 0,
     folds_by_split: Annotated[bool, option("column split says")] = False,

@@ -1,6 +1,7 @@
 """What `train/text_classification.py` learns from: sets of labelled texts."""
 
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -93,6 +94,20 @@ def class_counts(train, labels):
     return np.array([found[label] for label in labels])
 
 
+def in_both_orders(examples):
+    """Pairs as they come, and again with their texts turned round.
+
+    Raises:
+        ValueError: a text that is no pair, or a prepared corpus.
+    """
+    if is_sharded(examples):
+        raise ValueError("--both-orders needs pairs in memory.")
+    if any(isinstance(example.text, str) for example in examples):
+        raise ValueError("--both-orders needs pairs of texts.")
+    turned = (replace(e, text=e.text[::-1]) for e in examples)
+    return [*examples, *turned]
+
+
 def make_dataset(args, folder, train, tokenizer, labels, weights=None):
     """Batches of training examples, or of prepared corpora.
 
@@ -102,6 +117,8 @@ def make_dataset(args, folder, train, tokenizer, labels, weights=None):
     from keras_selfattn.data.text_dataset import TextDataset
 
     size = {"batch_size": args.batch_size}
+    if args.both_orders:
+        train = in_both_orders(train)
     if is_sharded(train):
         more, bar = measured_in(args, folder)
         with bar:

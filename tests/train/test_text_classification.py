@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 
 from keras_selfattn import zoo
+from keras_selfattn.data.text_tables import TextExample
 from keras_selfattn.tasks.task import Task
 from keras_selfattn.training.callbacks import read_rows
 from tests.stopped_runs import stopped_at
@@ -196,6 +197,24 @@ def test_adapters_are_trained_on_pairs_from_a_checkpoint(
     assert unlike == {
         f"block_1/attention/{n}/kernel" for n in ("query", "value")
     }
+
+
+def test_pairs_are_learned_from_in_both_orders(load_script):
+    sets = load_script("train/text_classification_sets.py")
+    found = sets.in_both_orders(
+        [
+            TextExample(("one", "two"), "a", ""),
+            TextExample(("three", "four"), "b", ""),
+        ]
+    )
+    assert [(e.text, e.label) for e in found] == [
+        (("one", "two"), "a"),
+        (("three", "four"), "b"),
+        (("two", "one"), "a"),
+        (("four", "three"), "b"),
+    ]
+    with pytest.raises(ValueError, match="needs pairs of texts"):
+        sets.in_both_orders([TextExample("one", "a", "")])
 
 
 @pytest.mark.parametrize(
