@@ -27,10 +27,9 @@ ADAPTERS = "asr_whisper_tiny_en_learners"
 def load_ours_with_adapters(model: str):
     """The int8 file of our adapters beside Whisper tiny.en, made once."""
     from keras_selfattn import zoo
-    from keras_selfattn.convert.kept_file import exported_file
     from keras_selfattn.runtime import WhisperTranscriber
 
-    path = exported_file(zoo.resolve(ADAPTERS), zoo.load)
+    path = zoo.device_file(ADAPTERS)
     transcriber = WhisperTranscriber(path, num_threads=asr_systems.THREADS)
     return lambda samples: transcriber.transcribe(samples).text
 

@@ -11,24 +11,38 @@ from typing import Annotated
 import typer
 
 from keras_selfattn import __version__
+from keras_selfattn.commands.answer import answer
 from keras_selfattn.commands.classify import classify
+from keras_selfattn.commands.fill import fill
 from keras_selfattn.commands.generate import generate
 from keras_selfattn.commands.models import export, lint, zoo_app
 from keras_selfattn.commands.serve import serve
 from keras_selfattn.commands.transcribe import transcribe
 from keras_selfattn.commands.translate import translate
+from keras_selfattn.commands.write import write
 
 app = typer.Typer(
     help=(
-        "Transcribe speech, translate and classify texts, draw images; serve, "
-        "export, check and list models."
+        "Transcribe speech; translate, classify, answer and fill in texts; "
+        "write and draw; serve, export, check and list models."
     ),
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
-for command in (transcribe, translate, classify, generate, serve, export, lint):
+for command in (
+    transcribe,
+    translate,
+    classify,
+    answer,
+    fill,
+    write,
+    generate,
+    serve,
+    export,
+    lint,
+):
     app.command()(command)
 app.add_typer(zoo_app, name="zoo")
 

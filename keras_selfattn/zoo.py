@@ -16,6 +16,7 @@ __all__ = [
     "card",
     "check",
     "describe",
+    "device_file",
     "index",
     "list_presets",
     "load",
@@ -169,6 +170,38 @@ def load(name_or_folder):
     from keras_selfattn.tasks.task import Task
 
     return Task.from_preset_folder(folder)
+
+
+def device_file(name_or_folder, making=None):
+    """Return the path of a preset's .tflite file, checked.
+
+    A preset whose weights are others' comes without one: it is exported as
+    `dynamic` (int8) the first time, which needs Keras and the `tensorflow`
+    extra, and kept in the user's cache (`KERAS_SELFATTN_CACHE`).
+
+    Args:
+        name_or_folder: alias, name or folder of a preset; see `resolve`.
+        making: function of the preset's name, called before a file is made;
+            or None.
+
+    Returns:
+        `pathlib.Path`.
+
+    Raises:
+        PresetError: the file is missing or was changed, or the others'
+            weights are not at hand.
+        ImportError: a file has to be made, without Keras.
+    """
+    folder = resolve(name_or_folder)
+    contents = preset_folder.read(folder)
+    if (
+        preset_folder.needs_others(contents)
+        and not (folder / "model.tflite").is_file()
+    ):
+        from keras_selfattn.convert.kept_file import exported_file
+
+        return exported_file(folder, load, making or (lambda name: None))
+    return preset_folder.model_file(folder, "model.tflite")
 
 
 def check(name_or_folder):

@@ -220,3 +220,36 @@ def exported_moonshine(tmp_path_factory):
     path = tmp_path_factory.mktemp("moonshine") / "moonshine.tflite"
     report = task.export(path, progress=lambda line: None)
     return task, path, report
+
+
+@pytest.fixture(scope="session")
+def exported_masked_lm(tmp_path_factory):
+    """A small random masked language model, and its sealed folder."""
+    if importlib.util.find_spec("tensorflow") is None:
+        pytest.skip("the converter needs TensorFlow")
+    from keras_selfattn import zoo
+    from tests.fixed_weights import draw_weights
+    from tests.tasks.test_masked_lm import masked_lm
+
+    folder = tmp_path_factory.mktemp("masked") / "mine"
+    task = draw_weights(masked_lm())
+    task.save_preset(folder)
+    task.export(folder / "model.tflite", progress=lambda line: None)
+    zoo.seal(folder)
+    return task, folder
+
+
+@pytest.fixture(scope="session")
+def exported_text_to_text(tmp_path_factory):
+    """A text-to-text model that knows ten answers, its file and its report."""
+    if importlib.util.find_spec("tensorflow") is None:
+        pytest.skip("the converter needs TensorFlow")
+    import keras
+
+    from tests.tasks.test_text_to_text import learn, text_to_text
+
+    keras.utils.set_random_seed(0)
+    task = text_to_text(max_source_tokens=24, max_target_tokens=20)
+    learn(task)
+    path = tmp_path_factory.mktemp("t5") / "words.tflite"
+    return task, path, task.export(path, progress=lambda line: None)

@@ -35,6 +35,32 @@ def test_a_preset_is_found_by_name_alias_and_folder(home):
     assert zoo.card("asr").startswith("# tiny_asr")
 
 
+def test_a_device_file_is_checked_or_made_once(home, tmp_path, monkeypatch):
+    folder = home / "asr" / "tiny_asr"
+    assert zoo.device_file("asr") == folder / "model.tflite"
+    (folder / "model.tflite").write_bytes(b"changed")
+    with pytest.raises(zoo.PresetError, match="model.tflite is damaged"):
+        zoo.device_file("asr")
+
+    class Task:
+        """Of others' weights."""
+
+        def export(self, path, quantize):
+            path.write_text(quantize)
+
+    others = tmp_path / "others"
+    others.mkdir()
+    contents = {"format": 1, "name": "others", "task": "x", "config": {}}
+    contents |= {"files": {}, "base": {}}
+    preset_folder.write_json(others / "preset.json", contents)
+    monkeypatch.setenv("KERAS_SELFATTN_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setattr(zoo, "load", lambda folder: Task())
+    made = []
+    path = zoo.device_file(others, made.append)
+    assert path.read_text() == "dynamic"
+    assert zoo.device_file(others, made.append) == path and made == ["others"]
+
+
 def test_a_name_wins_over_a_folder_called_the_same(home, tmp_path, monkeypatch):
     shutil.copytree(TINY, tmp_path / "asr")
     shutil.copytree(TINY, tmp_path / "other")

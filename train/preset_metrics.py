@@ -48,9 +48,7 @@ def find_source(preset: str, file: str = "model.tflite") -> Source:
         source = Source(folder / file, folder)
         if not source.file.is_file() and file == "model.tflite":
             if preset_folder.needs_others(zoo.describe(folder)):
-                from keras_selfattn.convert.kept_file import exported_file
-
-                source = Source(exported_file(folder, zoo.load), folder)
+                source = Source(zoo.device_file(folder), folder)
     if not source.file.is_file():
         raise EvaluationError(f"{source.file}: there is no such file.")
     return source

@@ -6,6 +6,8 @@ from typing import Annotated
 import typer
 
 from keras_selfattn.commands.terminal import (
+    PresetOption,
+    ThreadsOption,
     answer_texts,
     model_source,
     silent_native_stderr,
@@ -21,13 +23,7 @@ def classify(
             help="Texts to classify; without one, lines from stdin.",
         ),
     ] = None,
-    preset: Annotated[
-        str,
-        typer.Option(
-            metavar="NAME_OR_PATH",
-            help="Preset name or alias, preset folder, or .tflite file.",
-        ),
-    ] = "text-classification",
+    preset: PresetOption = "text-classification",
     json: Annotated[
         bool,
         typer.Option(
@@ -35,9 +31,7 @@ def classify(
             help="Print a JSON object a line: text, label, score, all scores.",
         ),
     ] = False,
-    threads: Annotated[
-        int, typer.Option(min=1, help="Threads the interpreter may use.")
-    ] = 1,
+    threads: ThreadsOption = 1,
 ):
     """Print the label and its score for each TEXT, one line a text.
 

@@ -9,6 +9,8 @@ from typing import Annotated
 import typer
 
 from keras_selfattn.commands.terminal import (
+    PresetOption,
+    ThreadsOption,
     model_source,
     silent_native_stderr,
     user_errors,
@@ -44,16 +46,8 @@ def generate(
     scale: Annotated[
         int, typer.Option(min=1, help="Enlarge each pixel to so many.")
     ] = 1,
-    preset: Annotated[
-        str,
-        typer.Option(
-            metavar="NAME_OR_PATH",
-            help="Preset name or alias, preset folder, or .tflite file.",
-        ),
-    ] = "image-generation",
-    threads: Annotated[
-        int, typer.Option(min=1, help="Threads the interpreter may use.")
-    ] = 1,
+    preset: PresetOption = "image-generation",
+    threads: ThreadsOption = 1,
 ):
     """Draw images of each CLASS with an image generator.
 

@@ -4,6 +4,7 @@ import contextlib
 import os
 import sys
 from pathlib import Path
+from typing import Annotated
 
 import typer
 
@@ -12,17 +13,42 @@ from keras_selfattn.progress import CountProgress
 
 LONGEST_LINE_BYTES = 16 * 2**20
 
+PresetOption = Annotated[
+    str,
+    typer.Option(
+        metavar="NAME_OR_PATH",
+        help="Preset name or alias, preset folder, or .tflite file.",
+    ),
+]
+ThreadsOption = Annotated[
+    int, typer.Option(min=1, help="Threads the interpreter may use.")
+]
+
 
 def model_source(preset):
     """Return the path of a preset's folder, or of a .tflite file.
+
+    A preset of others' weights comes without a file, which is made once; see
+    `zoo.device_file`.
 
     Args:
         preset: str, name or alias of a preset, preset folder, or file.
     """
     from keras_selfattn import zoo
 
-    is_model = preset.endswith(".tflite") or Path(preset).is_file()
-    return Path(preset) if is_model else zoo.resolve(preset)
+    if preset.endswith(".tflite") or Path(preset).is_file():
+        return Path(preset)
+    folder = zoo.resolve(preset)
+    if (folder / "model.tflite").is_file():
+        return folder
+
+    def making(name):
+        print(
+            f"{name}: its file is made of others' weights, once; a minute",
+            file=sys.stderr,
+        )
+
+    return zoo.device_file(folder, making)
 
 
 def stdin_lines():

@@ -6,6 +6,8 @@ from typing import Annotated
 import typer
 
 from keras_selfattn.commands.terminal import (
+    PresetOption,
+    ThreadsOption,
     answer_texts,
     model_source,
     silent_native_stderr,
@@ -21,13 +23,7 @@ def translate(
             help="Texts to translate; without one, lines from stdin.",
         ),
     ] = None,
-    preset: Annotated[
-        str,
-        typer.Option(
-            metavar="NAME_OR_PATH",
-            help="Preset name or alias, preset folder, or .tflite file.",
-        ),
-    ] = "translation",
+    preset: PresetOption = "translation",
     beam: Annotated[
         int, typer.Option(min=1, help="Texts kept while searching; 1: greedy.")
     ] = 1,
@@ -42,9 +38,7 @@ def translate(
             help="Print a JSON object a line: source, text, token_ids, seconds",
         ),
     ] = False,
-    threads: Annotated[
-        int, typer.Option(min=1, help="Threads the interpreter may use.")
-    ] = 1,
+    threads: ThreadsOption = 1,
 ):
     """Print the translation of each TEXT, one line a text.
 

@@ -6,12 +6,13 @@ import json
 from keras_selfattn.convert.external_preset import cache_folder
 
 
-def exported_file(folder, load):
+def exported_file(folder, load, making=lambda name: None):
     """The int8 file of a preset of others' weights, made where it is not.
 
     Args:
         folder: `pathlib.Path` of the preset's folder.
         load: function of the folder that gives its task (`zoo.load`).
+        making: function of the preset's name, called before it is made.
 
     Returns:
         `pathlib.Path` of a .tflite file, another for another preset.json.
@@ -21,9 +22,10 @@ def exported_file(folder, load):
     """
     contents = (folder / "preset.json").read_bytes()
     made = hashlib.sha256(contents).hexdigest()[:12]
-    name = f"{json.loads(contents)['name']}-{made}"
-    path = cache_folder() / name / "model.tflite"
+    name = json.loads(contents)["name"]
+    path = cache_folder() / f"{name}-{made}" / "model.tflite"
     if not path.is_file():
+        making(name)
         path.parent.mkdir(parents=True, exist_ok=True)
         load(folder).export(path, quantize="dynamic")
     return path

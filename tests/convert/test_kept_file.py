@@ -23,8 +23,10 @@ def test_a_file_is_made_once_a_preset(tmp_path, monkeypatch):
     folder = tmp_path / "mine"
     folder.mkdir()
     (folder / "preset.json").write_text(json.dumps({"name": "mine"}))
-    first = exported_file(folder, load)
+    made = []
+    first = exported_file(folder, load, made.append)
     assert first.read_text() == "dynamic"
-    assert exported_file(folder, load) == first and loaded == [folder]
+    assert exported_file(folder, load, made.append) == first
+    assert loaded == [folder] and made == ["mine"]
     (folder / "preset.json").write_text(json.dumps({"name": "mine", "v": 2}))
     assert exported_file(folder, load) != first and len(loaded) == 2

@@ -6,30 +6,16 @@ import pytest
 from keras_selfattn import zoo
 from keras_selfattn.runtime import MaskFiller, ModelError
 from tests.command_line import TINY_TRANSLATION
-from tests.fixed_weights import draw_weights
-from tests.tasks.test_masked_lm import masked_lm
 
 pytestmark = pytest.mark.slow  # the export takes ten seconds
 TEXTS = ["the cat sat", "a", "sat " * 50]
 
 
-@pytest.fixture(scope="module")
-def exported(tmp_path_factory):
-    """A model and its sealed folder."""
-    pytest.importorskip("tensorflow", reason="the export converts with it")
-    folder = tmp_path_factory.mktemp("masked") / "mine"
-    task = draw_weights(masked_lm())
-    task.save_preset(folder)
-    task.export(folder / "model.tflite", progress=lambda line: None)
-    zoo.seal(folder)
-    return task, folder
-
-
 @pytest.mark.parametrize(
     "text", ["the cat [MASK]", "[MASK] cat sat on [MASK] mat"]
 )
-def test_it_fills_masks_as_keras_does(exported, text):
-    task, folder = exported
+def test_it_fills_masks_as_keras_does(exported_masked_lm, text):
+    task, folder = exported_masked_lm
     found = MaskFiller(folder).fill_mask(text, top_k=3)
     expected = task.fill_mask(text, top_k=3)
     if text.count("[MASK]") == 1:
@@ -43,8 +29,8 @@ def test_it_fills_masks_as_keras_does(exported, text):
         )
 
 
-def test_it_embeds_as_keras_does(exported):
-    task, folder = exported
+def test_it_embeds_as_keras_does(exported_masked_lm):
+    task, folder = exported_masked_lm
     model = MaskFiller(folder)
     found = model.embed(TEXTS)
     np.testing.assert_allclose(found, task.embed(TEXTS), atol=1e-5)
@@ -52,8 +38,8 @@ def test_it_embeds_as_keras_does(exported):
     assert len(model.embed([])) == 0
 
 
-def test_a_preset_checks_itself(exported):
-    folder = exported[1]
+def test_a_preset_checks_itself(exported_masked_lm):
+    folder = exported_masked_lm[1]
     text = "the cat [MASK]"
     best = MaskFiller(folder).fill_mask(text)[0]
     contents = zoo.describe(folder)
@@ -67,8 +53,8 @@ def test_a_preset_checks_itself(exported):
         zoo.check(folder)
 
 
-def test_what_it_cannot_do_is_said(exported):
-    model = MaskFiller(exported[1])
+def test_what_it_cannot_do_is_said(exported_masked_lm):
+    model = MaskFiller(exported_masked_lm[1])
     with pytest.raises(ValueError, match=r"hold no '\[MASK\]'"):
         model.fill_mask("the cat")
     with pytest.raises(ValueError, match="top_k=11: .* gives the 10 likeliest"):

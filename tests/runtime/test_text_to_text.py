@@ -3,13 +3,12 @@
 import subprocess
 import sys
 
-import keras
 import pytest
 
 from keras_selfattn import zoo
 from keras_selfattn.runtime import ModelError, TextToText
 from tests.command_line import TINY_TRANSLATION
-from tests.tasks.test_text_to_text import TASKS, learn, text_to_text
+from tests.tasks.test_text_to_text import TASKS
 
 pytestmark = pytest.mark.slow  # the export takes fifteen seconds
 
@@ -29,19 +28,8 @@ print(TextToText(sys.argv[1]).generate(sys.argv[2]).text)
 """
 
 
-@pytest.fixture(scope="module")
-def exported(tmp_path_factory):
-    """A model that knows ten answers, its file and its report."""
-    pytest.importorskip("tensorflow", reason="the export converts with it")
-    keras.utils.set_random_seed(0)
-    task = text_to_text(max_source_tokens=24, max_target_tokens=20)
-    learn(task)
-    path = tmp_path_factory.mktemp("t5") / "words.tflite"
-    return task, path, task.export(path, progress=lambda line: None)
-
-
-def test_the_file_is_built_in_and_agrees_with_keras(exported):
-    report = exported[2]
+def test_the_file_is_built_in_and_agrees_with_keras(exported_text_to_text):
+    report = exported_text_to_text[2]
     assert report.not_built_in == []
     assert report.equal == report.compared > 60
     steps = report.parts["encode, decode_step"]
@@ -51,9 +39,9 @@ def test_the_file_is_built_in_and_agrees_with_keras(exported):
     assert beams.equal == beams.compared > 10
 
 
-def test_it_answers_as_keras_token_for_token(exported):
+def test_it_answers_as_keras_token_for_token(exported_text_to_text):
     """Greedy and a beam of four inside the file, one of three outside."""
-    task, path, _ = exported
+    task, path, _ = exported_text_to_text
     runtime = TextToText(path)
     texts = [pair.source for pairs in TASKS.values() for pair in pairs]
     texts += ["", "one <extra_id_0> three", "x \u732b " * 40]
@@ -68,10 +56,16 @@ def test_it_answers_as_keras_token_for_token(exported):
         runtime.generate(None)
 
 
-def test_it_runs_without_keras_and_other_packages(exported):
+def test_it_runs_without_keras_and_other_packages(exported_text_to_text):
     pair = TASKS["digits"][2]
     child = subprocess.run(
-        [sys.executable, "-c", WITHOUT_KERAS, str(exported[1]), pair.source],
+        [
+            sys.executable,
+            "-c",
+            WITHOUT_KERAS,
+            str(exported_text_to_text[1]),
+            pair.source,
+        ],
         capture_output=True,
         text=True,
         check=True,
@@ -79,8 +73,10 @@ def test_it_runs_without_keras_and_other_packages(exported):
     assert child.stdout == f"{pair.target}\n"
 
 
-def test_a_preset_is_checked_by_its_answer(exported, tmp_path, load_script):
-    task, path, _ = exported
+def test_a_preset_is_checked_by_its_answer(
+    exported_text_to_text, tmp_path, load_script
+):
+    task, path, _ = exported_text_to_text
     text = TASKS["back"][0].source
     (tmp_path / "model.tflite").write_bytes(path.read_bytes())
     reference = load_script("train/publish.py").answer(tmp_path, text)
@@ -95,6 +91,6 @@ def test_a_preset_is_checked_by_its_answer(exported, tmp_path, load_script):
         zoo.check(tmp_path)
 
 
-def test_another_tasks_file_is_refused(exported):
+def test_another_tasks_file_is_refused(exported_text_to_text):
     with pytest.raises(ModelError, match="no text-to-text model.*begin_id"):
         TextToText(f"{TINY_TRANSLATION}/model.tflite")
