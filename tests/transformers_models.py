@@ -303,11 +303,10 @@ def t5_logits(model, source_ids, target_ids):
     return found.logits.numpy()
 
 
-def t5_text(model, source_ids, beam, limit):
+def t5_text(model, source_ids, beam, limit, alpha=0.0):
     """What theirs writes for one source, without the end: list of int.
 
-    Padding and what their tokenizer has not are never written, and the others
-    have the whole of the probability.
+    Padding and what their tokenizer has not are never written.
     """
     import torch
 
@@ -317,8 +316,7 @@ def t5_text(model, source_ids, beam, limit):
         do_sample=False,
         max_new_tokens=limit,
         suppress_tokens=[0, 38, 39],
-        renormalize_logits=True,
-        **({"length_penalty": 0.0} if beam > 1 else {}),
+        **({"length_penalty": alpha} if beam > 1 else {}),
     )[0].tolist()[1:]
     return found[: found.index(1)] if 1 in found else found
 

@@ -11,6 +11,7 @@ import json
 
 import numpy as np
 
+from keras_selfattn.convert.generation_rules import beam_rules
 from keras_selfattn.convert.hf_tokenizer import ordered_tokens, read_json
 from keras_selfattn.convert.marian_table import (
     ACTIVATIONS,
@@ -97,7 +98,7 @@ def load_marian(folder, config):
         tokenizers[1],
         max_source_tokens=most,
         max_target_tokens=most,
-        rules=_rules(folder, config),
+        rules=beam_rules(folder, config),
     )
 
 
@@ -334,11 +335,3 @@ def _drop_copies(folder, config, tensors):
                 "that they are tied."
             )
     return shared
-
-
-def _rules(folder, config):
-    """How beams are searched; see `decoding.beam_search`."""
-    path = folder / "generation_config.json"
-    given = read_json(path) if path.is_file() else config
-    forced = given.get("forced_eos_token_id") is not None
-    return "transformers_forced" if forced else "transformers"

@@ -8,6 +8,7 @@ import json
 
 import numpy as np
 
+from keras_selfattn.convert.generation_rules import beam_rules
 from keras_selfattn.convert.hf_tokenizer import read_json
 from keras_selfattn.convert.safetensors_files import read_tensors
 from keras_selfattn.convert.tensor_table import (
@@ -175,7 +176,7 @@ def load_t5(folder, config):
         )
     rows = table(depths, activation in GATES)
     fill(model, rows, tensors, IGNORED, folder)
-    return TextToText(tokenizer, model)
+    return TextToText(tokenizer, model, rules=beam_rules(folder, config))
 
 
 def t5_files(task):
@@ -233,6 +234,12 @@ def t5_files(task):
         MODEL: tokenizer.model_bytes,
         "tokenizer_config.json": json.dumps(options, indent=2) + "\n",
     }
+    if task.rules == "transformers_forced":
+        marks = ("decoder_start_token_id", "pad_token_id", "eos_token_id")
+        generation = {name: config[name] for name in marks}
+        generation["forced_eos_token_id"] = tokenizer.end_id
+        text = json.dumps(generation, indent=2) + "\n"
+        files["generation_config.json"] = text
     return config, tensors, files
 
 

@@ -38,6 +38,9 @@ class TextToText(WritingTask):
         max_source_tokens: int, of a longer text the rest is left out.
         max_target_tokens: int, no answer is longer (nor longer than twice
             the source's tokens and ten).
+        rules: how beams are searched; see `decoding.beam_search`. What
+            `zoo.load` makes of a checkpoint is searched as `transformers`
+            does.
 
     Call arguments:
         inputs: dict of "source_ids", int32 `(B, S)`, padded with 0, and
@@ -69,6 +72,7 @@ class TextToText(WritingTask):
         label_smoothing=0.0,
         max_source_tokens=512,
         max_target_tokens=128,
+        rules="gnmt",
         **kwargs,
     ):
         # Layers
@@ -93,6 +97,7 @@ class TextToText(WritingTask):
         self.label_smoothing = label_smoothing
         self.max_source_tokens = max_source_tokens
         self.max_target_tokens = max_target_tokens
+        self.rules = rules
 
     def task_config(self):
         return {
@@ -101,6 +106,7 @@ class TextToText(WritingTask):
             "label_smoothing": self.label_smoothing,
             "max_source_tokens": self.max_source_tokens,
             "max_target_tokens": self.max_target_tokens,
+            "rules": self.rules,
         }
 
     def source_ids(self, text):
@@ -197,6 +203,7 @@ class TextToText(WritingTask):
             "max_target_tokens": self.max_target_tokens,
             "cache_shape": cache_shape(self.transformer, 1, None),
             "beam": BEAM,
+            "rules": self.rules,
         }
 
     def export_probes(self):

@@ -64,7 +64,7 @@ def test_gives_the_logits_and_texts_of_transformers(golden):
         (1, expected["texts"][::2]),
         (3, expected["texts"][1::2]),
     ):
-        found = task.text_writer.write(rows, beam, alpha=0.0)
+        found = task.text_writer.write(rows, beam, alpha=1.0)
         for (ids, _), wanted in zip(found, texts, strict=True):
             assert ids.tolist() == wanted[wanted != 0].tolist()
 
@@ -100,6 +100,9 @@ def test_what_is_written_is_what_was_read(golden, tmp_path):
     assert other == {"tie_word_embeddings"}
     again = zoo.load(tmp_path / "out")
     assert again.task_config() == task.task_config()
+    task.rules = "transformers_forced"
+    task.save_hf(tmp_path / "forced")
+    assert zoo.load(tmp_path / "forced").rules == "transformers_forced"
 
 
 def test_a_tokenizer_json_of_its_kind_is_read(copied):
@@ -239,10 +242,11 @@ def test_equals_transformers(sizes, tmp_path):
     rows = [[*row[row != 0].tolist(), 1] for row in source]
     task.max_target_tokens = 24
     lengths = []
-    for beam in (1, 2, 4):
-        written = task.text_writer.write(rows, beam, alpha=0.0)
+    for beam, alpha in ((1, 0.0), (2, 0.0), (3, 2.0), (4, 1.0), (4, 0.0)):
+        written = task.text_writer.write(rows, beam, alpha)
         for row, (ids, _) in zip(rows, written, strict=True):
-            assert ids.tolist() == t5_text(back, row, beam, 24), beam
+            wanted = t5_text(back, row, beam, 24, alpha)
+            assert ids.tolist() == wanted, (beam, alpha)
             lengths.append(len(ids))
     assert max(lengths) > 3
     # And a tokenizer.json as they write it.

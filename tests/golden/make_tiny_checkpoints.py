@@ -133,7 +133,7 @@ def make_tiny_t5(folder):
     (folder / "generation_config.json").unlink(missing_ok=True)
     source, target = t5_rows()
     texts = [
-        t5_text(model, [*row[row != 0].tolist(), 1], beam, 20)
+        t5_text(model, [*row[row != 0].tolist(), 1], beam, 20, 1.0)
         for row in source
         for beam in (1, 3)
     ]
