@@ -16,6 +16,7 @@ import pytest
 from hypothesis import settings
 
 ROOT = Path(__file__).resolve().parent.parent
+TEST_FILES = sorted((ROOT / "tests").rglob("test_*.py"))
 
 for name, value in {
     "KERAS_BACKEND": "torch",
@@ -70,6 +71,35 @@ def pytest_runtest_setup(item):
         pytest.skip(NO_DATA)
 
 
+def pytest_addoption(parser):
+    """`--part 2/3`: every third test file, from the second on."""
+    parser.addoption("--part", default="1/1", help="such as 2/3, of the files")
+
+
+def is_elsewhere(path, config):
+    """Whether a test file is of another part; see `pytest_addoption`."""
+    part, parts = map(int, config.option.part.split("/"))
+    place = TEST_FILES.index(path) if path in TEST_FILES else part - 1
+    return place % parts != part - 1
+
+
+def pytest_ignore_collect(collection_path, config):
+    """Files of other parts are not even imported, but where they are named."""
+    named = [part.partition("::")[0] for part in config.invocation_params.args]
+    if collection_path.suffix == ".py" and not any(
+        collection_path == Path(name).resolve() for name in map(str, named)
+    ):
+        return is_elsewhere(collection_path, config) or None
+
+
+def share_out(config, items):
+    """Leaves out what other parts run, of files that were named."""
+    others = [item for item in items if is_elsewhere(item.path, config)]
+    if others:
+        config.hook.pytest_deselected(items=others)
+        items[:] = [i for i in items if not is_elsewhere(i.path, config)]
+
+
 def pytest_collection_modifyitems(config, items):
     """Skips what takes minutes, unless `-m` asks for it.
 
@@ -77,6 +107,7 @@ def pytest_collection_modifyitems(config, items):
     TensorFlow run the first of a test's cases, and tests without cases not at
     all: compiling anew for each shape is most of what it costs there.
     """
+    share_out(config, items)
     asked = config.option.markexpr
     elsewhere = os.environ["KERAS_BACKEND"] != "torch"
     proof = pytest.mark.skip(reason="takes minutes: python -m pytest -m proof")
