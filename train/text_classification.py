@@ -152,8 +152,8 @@ def train_one(args, folder, train, dev):
     # Kept is the best epoch, or the last ones' mean where that is as good.
     last = [row["epoch"] for row in history][-args.average :]
     load_mean(classifier, folder, last)
-    if dev and history:
-        best = max(history, key=lambda row: row["dev_accuracy"])
+    best = max(history, key=lambda row: row.get("dev_accuracy", 0))
+    if dev and last != [best["epoch"]]:
         found = probabilities(classifier, dev).argmax(-1)
         mean_accuracy = float((found == truth).mean())
         say(

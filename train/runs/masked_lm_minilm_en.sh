@@ -28,5 +28,5 @@ python train/masked_lm.py --backend torch --out "$out" \
   --dev-share 0.002 --max-tokens 128 --dropout 0 \
   --lora-rank 32 --lora-alpha 64 --lora-targets 'block_[2-5]/feed_forward/' \
   --lora-targets 'block_[2-5]/attention/(query|key|value|output)$' \
-  --batch-tokens 4096 --epochs 1 --max-steps 800 --learning-rate 1e-3 \
+  --batch-tokens 4096 --epochs 1 --max-steps 620 --learning-rate 1e-3 \
   --warmup-steps 50 --average 1 --checkpoint-every 100
