@@ -193,7 +193,7 @@ class DevSet:
         }
 
     def scores(self, task, beam=1, num_shown=2):
-        """Share of right answers and chrF of each task; some are printed."""
+        """Share of right answers and BLEU of each task; some are printed."""
         found = {}
         for name, pairs in self.tasks.items():
             sources = [pair.source for pair in pairs]
@@ -203,8 +203,8 @@ class DevSet:
                 say(f"  {sources[i]}\n    = {target}\n    > {guesses[i]}")
             label = "dev_" + "_".join(name.lower().split())
             scores = answer_scores(pairs, guesses)
-            scores["accuracy"] = round(scores["accuracy"], 4)
-            found |= {f"{label}_{kind}": v for kind, v in scores.items()}
+            found[f"{label}_accuracy"] = round(scores["accuracy"], 4)
+            found[f"{label}_bleu"] = scores["bleu"]
         return found
 
 

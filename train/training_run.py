@@ -250,6 +250,7 @@ def train_epochs(
         list of dict, a row an epoch.
     """
     from keras_selfattn.tasks.task import save_weight_file
+    from keras_selfattn.training.callbacks import read_rows
     from keras_selfattn.training.checkpoint import save_checkpoint
     from keras_selfattn.training.curves import plot_curves
     from keras_selfattn.training.distribution import current
@@ -294,7 +295,11 @@ def train_epochs(
         save_weight_file(model, epoch_file(folder, epoch), "float32")
         save_checkpoint(checkpoint_file(folder), model, epoch + 1, 0, history)
         plot_curves(
-            history, folder / "curves.png", args.name or folder.name, loss_label
+            history,
+            folder / "curves.png",
+            args.name or folder.name,
+            loss_label,
+            read_rows(folder / "steps.jsonl"),
         )
     process.leave(model)
     if not process.is_first:

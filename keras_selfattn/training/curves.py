@@ -2,13 +2,20 @@
 
 import io
 
+import numpy as np
+
 from keras_selfattn.atomic_file import write_atomically
 
+MOST_MEANS = 300  # of single losses, in a picture
+# A set has one colour, each of its rates a line of its own kind.
+LINES = {"cer": "--", "f1": ":", "bleu": "--", "chrf": ":"}
 
-def plot_curves(history, path, title="", loss_label="loss"):
+
+def plot_curves(history, path, title="", loss_label="loss", steps=()):
     """Draws losses and rates by epoch as a PNG.
 
-    An epoch without an entry, or whose entry is not finite, is a gap.
+    An entry that is not finite is a gap; epochs without one are passed over.
+    Single losses, means of a few, are a thin line within the epochs.
 
     Args:
         history: list of dict, one an epoch, at least one: "epoch", "loss",
@@ -18,6 +25,7 @@ def plot_curves(history, path, title="", loss_label="loss"):
         path: PNG file to write.
         title: str.
         loss_label: str, the losses' axis.
+        steps: list of dict, one a step: "epoch", "batch", "loss"; or none.
 
     Raises:
         ValueError: for no epoch.
@@ -26,44 +34,55 @@ def plot_curves(history, path, title="", loss_label="loss"):
         raise ValueError("history is empty; expected a row for each epoch.")
     from matplotlib.figure import Figure
 
-    def draw(axes, names, scale):
-        colours = {}  # one for a set; its second rate is dashed
-        for name in names:
-            rows = [row.get(name) for row in history]
-            values = [float("nan") if v is None else scale * v for v in rows]
-            of = name.removesuffix("wer").removesuffix("cer")
+    def draw(axes, scales):
+        colours = {}  # of sets
+        for name, scale in scales.items():
+            rows = [row for row in history if row.get(name) is not None]
+            of, _, rate = name.rpartition("_")
             axes.plot(
-                epochs,
-                values,
+                [row["epoch"] + 1 for row in rows],  # what it was after
+                [scale * row[name] for row in rows],
                 marker=".",
                 label=name,
                 color=colours.setdefault(of, f"C{len(colours)}"),
-                linestyle="--" if name.endswith("cer") else "-",
+                linestyle=LINES.get(rate, "-"),
             )
-        if names:
+        if scales:
             axes.legend(
                 loc="upper left", bbox_to_anchor=(1, 1), fontsize="small"
             )
         axes.grid(alpha=0.3)
 
     figure = Figure(figsize=(12, 3.6), layout="constrained")
-    left, right = figure.subplots(1, 2)
-    epochs = [row["epoch"] for row in history]
+    left, right = figure.subplots(1, 2, sharex=True)
+    if steps:
+        left.plot(*_within_epochs(steps), color="C0", alpha=0.4, linewidth=0.8)
     found = dict.fromkeys(name for row in history for name in row)
     losses = [name for name in ("loss", "dev_loss") if name in found]
     errors = [name for name in found if name.endswith(("wer", "cer"))]
     rates = errors or [n for n in found if n.endswith(("accuracy", "f1"))]
-    draw(left, losses, 1)
     scores = [name for name in found if name.endswith(("bleu", "chrf"))]
-    draw(right, rates, 100)
-    draw(right, scores, 1)
-    left.set(xlabel="epoch", ylabel=loss_label)
+    draw(left, dict.fromkeys(losses, 1))
+    draw(right, dict.fromkeys(rates, 100) | dict.fromkeys(scores, 1))
+    left.set(xlabel="epochs", ylabel=loss_label)
     label = "error rate (%)" if errors or not rates else "right (%)"
     label = "score" if scores else label
-    right.set(xlabel="epoch", ylabel=label, ylim=(0, 105))
+    right.set(xlabel="epochs", ylabel=label, ylim=(0, 105))
     for axes in (left, right):
         axes.xaxis.get_major_locator().set_params(integer=True)
     figure.suptitle(title)
     picture = io.BytesIO()
     figure.savefig(picture, format="png", dpi=120)
     write_atomically(path, picture.getvalue())
+
+
+def _within_epochs(steps):
+    """Where means of single losses stand, in epochs, and these."""
+    batches = 1 + max(row["batch"] for row in steps)
+    places = [row["epoch"] + (row["batch"] + 1) / batches for row in steps]
+    pieces = np.array_split(
+        np.array([places, [row["loss"] for row in steps]], "float64"),
+        min(len(steps), MOST_MEANS),
+        axis=1,
+    )
+    return np.stack([piece.mean(1) for piece in pieces], 1)

@@ -43,8 +43,12 @@ def test_draws_losses_left_and_rates_right_with_gaps(tmp_path, drawn):
     nan = np.nan
     np.testing.assert_equal(lines(left), {"loss": [3.0, 1.0, nan]})
     np.testing.assert_equal(
-        lines(right), {"dev_wer": [nan, 80, 60], "dev_cer": [nan, 40, nan]}
+        lines(right), {"dev_wer": [80, 60], "dev_cer": [40]}
     )
+    wer, cer = right.get_lines()
+    assert list(wer.get_xdata()) == [2, 3] and list(cer.get_xdata()) == [2]
+    assert wer.get_color() == cer.get_color()
+    assert wer.get_linestyle() != cer.get_linestyle()
 
 
 def test_draws_scores_as_they_are(tmp_path, drawn):
@@ -56,7 +60,7 @@ def test_draws_scores_as_they_are(tmp_path, drawn):
     _, right = drawn[0].axes
     assert right.get_ylabel() == "score"
     np.testing.assert_equal(
-        lines(right), {"dev_bleu": [12.5, 20.0], "dev_chrf": [np.nan, 40.0]}
+        lines(right), {"dev_bleu": [12.5, 20.0], "dev_chrf": [40.0]}
     )
 
 
@@ -68,6 +72,25 @@ def test_draws_what_is_right_where_no_error_rate_is_given(tmp_path, drawn):
         lines(right), {"dev_accuracy": [50], "dev_f1": [25]}
     )
     assert right.get_ylabel() == "right (%)"
+
+
+def test_single_losses_are_a_line_within_the_epochs(tmp_path, drawn):
+    steps = [
+        {"epoch": epoch, "batch": batch, "loss": 4.0 - 2 * epoch - batch / 500}
+        for epoch in range(2)
+        for batch in range(500)
+    ]
+    plot_curves(HISTORY[:2], tmp_path / "curves.png", steps=steps)
+    thin, means = drawn[0].axes[0].get_lines()
+    places, losses = thin.get_data()
+    assert len(places) == 300 and 0 < places[0] < 0.01
+    assert places[-1] == pytest.approx(2, abs=0.01)
+    assert (np.diff(places) > 0).all()
+    assert losses[0] == pytest.approx(4, abs=0.01)
+    assert losses[-1] == pytest.approx(1, abs=0.01)
+    assert list(means.get_xdata()) == [1, 2]
+    plot_curves(HISTORY[:1], tmp_path / "curves.png", steps=steps[:3])
+    assert len(drawn[1].axes[0].get_lines()[0].get_xdata()) == 3
 
 
 def test_writes_a_whole_picture_and_nothing_beside_it(tmp_path):
