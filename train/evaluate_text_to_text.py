@@ -43,7 +43,7 @@ MADE_UP = "made up"
 COLUMNS = {
     "answers": lambda found: f"{found['examples']:,}",
     "right %": lambda found: f"{100 * found['accuracy']:.1f}",
-    "BLEU": lambda found: f"{found['bleu']:.1f}",
+    "BLEU": lambda found: f"{found['bleu']:.1f}" if found["bleu"] else "",
     "chrF": lambda found: f"{found['chrf']:.1f}",
 }
 

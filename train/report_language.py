@@ -19,13 +19,16 @@ def render_language(presets: list) -> str:
 
 
 def render_answers(presets: list) -> str:
-    """Returns the table of text-to-text models, task by task."""
+    """Returns the table of text-to-text models, task by task.
+
+    Answers of less than four words have no BLEU.
+    """
 
     def figures(result):
         return [
             f"{result['examples']:,}",
             f"{100 * result['accuracy']:.1f}",
-            f"{result['bleu']:.1f}",
+            f"{result['bleu']:.1f}" if result["bleu"] else "",
             f"{result['chrf']:.1f}",
         ]
 
