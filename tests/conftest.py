@@ -8,6 +8,7 @@ import atexit
 import importlib.util
 import os
 import shutil
+import sqlite3  # noqa: F401  before TensorFlow, whose own has no full text
 import sys
 import tempfile
 from pathlib import Path

@@ -21,6 +21,10 @@ MOST_TERMS = 40
 SNIPPET_WORDS = 40
 MOST_STEMS = 50_000
 LEAST_LIKENESS = 0.7
+_WORDS = (
+    "CREATE VIRTUAL TABLE words USING fts5(text, content='passages', "
+    "content_rowid='id', tokenize='porter unicode61 remove_diacritics 2')"
+)
 # Control characters, which are taken out of the texts.
 _BEGIN, _END = "\x02", "\x03"
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f]")
@@ -39,7 +43,8 @@ class FolderSearch:
             of more than 4 MiB are not.
 
     Raises:
-        ValueError: it is no folder, or has no such file.
+        ValueError: it is no folder, or has no such file; or this process has
+            a SQLite without full text.
     """
 
     def __init__(self, folder):
@@ -56,11 +61,14 @@ class FolderSearch:
             )
             for path in self._files(root):
                 self._add(database, root, path)
-            database.execute(
-                "CREATE VIRTUAL TABLE words USING fts5(text, "
-                "content='passages', content_rowid='id', "
-                "tokenize='porter unicode61 remove_diacritics 2')"
-            )
+            try:
+                database.execute(_WORDS)
+            except sqlite3.OperationalError as error:
+                raise ValueError(
+                    f"A folder is searched by SQLite's full text ({error}). "
+                    "TensorFlow brings a SQLite without it: import sqlite3 "
+                    "before TensorFlow."
+                ) from error
             database.execute("INSERT INTO words(words) VALUES('rebuild')")
             database.execute(
                 "CREATE VIRTUAL TABLE stems USING fts5vocab(words, 'row')"

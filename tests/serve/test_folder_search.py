@@ -1,5 +1,6 @@
 import pytest
 
+from keras_selfattn.serve import folder_search
 from keras_selfattn.serve.folder_search import FolderSearch, passages
 
 
@@ -57,3 +58,11 @@ def test_a_folder_without_texts_is_refused(tmp_path):
         FolderSearch(tmp_path)
     with pytest.raises(ValueError, match="no folder"):
         FolderSearch(tmp_path / "gone")
+
+
+def test_a_sqlite_without_full_text_is_named(tmp_path, monkeypatch):
+    (tmp_path / "a.txt").write_text("one")
+    table = "CREATE VIRTUAL TABLE words USING no_such_module(text)"
+    monkeypatch.setattr(folder_search, "_WORDS", table)
+    with pytest.raises(ValueError, match="import sqlite3 before TensorFlow"):
+        FolderSearch(tmp_path)
