@@ -6,7 +6,9 @@ from typing import Annotated
 import typer
 
 from keras_selfattn.commands.terminal import (
+    BeamOption,
     PresetOption,
+    TextsArgument,
     ThreadsOption,
     answer_texts,
     model_source,
@@ -16,13 +18,7 @@ from keras_selfattn.commands.terminal import (
 
 
 def answer(
-    texts: Annotated[
-        list[str] | None,
-        typer.Argument(
-            metavar="[TEXT]",
-            help="Texts to answer; without one, lines from stdin.",
-        ),
-    ] = None,
+    texts: TextsArgument = None,
     prefix: Annotated[
         str,
         typer.Option(
@@ -31,9 +27,7 @@ def answer(
         ),
     ] = "",
     preset: PresetOption = "text-to-text",
-    beam: Annotated[
-        int, typer.Option(min=1, help="Texts kept while searching; 1: greedy.")
-    ] = 1,
+    beam: BeamOption = 1,
     keep_sentinels: Annotated[
         bool, typer.Option(help="Keep <extra_id_0> and the like.")
     ] = False,

@@ -7,6 +7,7 @@ import typer
 
 from keras_selfattn.commands.terminal import (
     PresetOption,
+    TextsArgument,
     ThreadsOption,
     answer_texts,
     model_source,
@@ -16,14 +17,7 @@ from keras_selfattn.commands.terminal import (
 
 
 def fill(
-    texts: Annotated[
-        list[str] | None,
-        typer.Argument(
-            metavar="[TEXT]",
-            help="Texts with [MASK] in them (RoBERTa: <mask>); without one, "
-            "lines from stdin.",
-        ),
-    ] = None,
+    texts: TextsArgument = None,
     top: Annotated[
         int, typer.Option(min=1, help="Words for each mask; at most 10.")
     ] = 5,
@@ -40,7 +34,8 @@ def fill(
 ):
     """Print the likeliest words for each mask of each TEXT, one line a text.
 
-    A word stands with its probability; several masks, each filled by itself,
+    A mask is written [MASK], for a RoBERTa <mask>. A word stands with its
+    probability; several masks, each filled by itself,
     stand apart by " | ". Without TEXT, each line of stdin is a text.
     """
     with user_errors(), silent_native_stderr():

@@ -20,6 +20,15 @@ PresetOption = Annotated[
         help="Preset name or alias, preset folder, or .tflite file.",
     ),
 ]
+TextsArgument = Annotated[
+    list[str] | None,
+    typer.Argument(
+        metavar="[TEXT]", help="Texts; without one, lines from stdin."
+    ),
+]
+BeamOption = Annotated[
+    int, typer.Option(min=1, help="Texts kept while searching; 1: greedy.")
+]
 ThreadsOption = Annotated[
     int, typer.Option(min=1, help="Threads the interpreter may use.")
 ]

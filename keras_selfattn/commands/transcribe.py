@@ -10,6 +10,8 @@ import typer
 from keras_selfattn.commands.searching import speech_search
 from keras_selfattn.commands.streaming import STDIN, transcribe_streams
 from keras_selfattn.commands.terminal import (
+    PresetOption,
+    ThreadsOption,
     model_source,
     report,
     silent_native_stderr,
@@ -31,13 +33,7 @@ def transcribe(
             "--stream also -, raw 16-bit mono samples on stdin.",
         ),
     ],
-    preset: Annotated[
-        str,
-        typer.Option(
-            metavar="NAME_OR_PATH",
-            help="Preset name or alias, preset folder, or .tflite file.",
-        ),
-    ] = "asr",
+    preset: PresetOption = "asr",
     json: Annotated[
         bool,
         typer.Option(
@@ -45,9 +41,7 @@ def transcribe(
             help="Print a JSON object a line: text, words, times, confidence.",
         ),
     ] = False,
-    threads: Annotated[
-        int, typer.Option(min=1, help="Threads the interpreter may use.")
-    ] = 1,
+    threads: ThreadsOption = 1,
     stream: Annotated[
         bool,
         typer.Option(

@@ -6,7 +6,9 @@ from typing import Annotated
 import typer
 
 from keras_selfattn.commands.terminal import (
+    BeamOption,
     PresetOption,
+    TextsArgument,
     ThreadsOption,
     answer_texts,
     model_source,
@@ -16,17 +18,9 @@ from keras_selfattn.commands.terminal import (
 
 
 def translate(
-    texts: Annotated[
-        list[str] | None,
-        typer.Argument(
-            metavar="[TEXT]",
-            help="Texts to translate; without one, lines from stdin.",
-        ),
-    ] = None,
+    texts: TextsArgument = None,
     preset: PresetOption = "translation",
-    beam: Annotated[
-        int, typer.Option(min=1, help="Texts kept while searching; 1: greedy.")
-    ] = 1,
+    beam: BeamOption = 1,
     alpha: Annotated[
         float,
         typer.Option(min=0, help="Length penalty of a wider beam; 0: none."),
