@@ -1,6 +1,7 @@
 """Files of presets that ship none: exported once, kept in the user's cache."""
 
 import hashlib
+import importlib.util
 import json
 
 from keras_selfattn.convert.external_preset import cache_folder
@@ -19,12 +20,20 @@ def exported_file(folder, load, making=lambda name: None):
 
     Raises:
         ValueError: as `load` and `export` do.
+        ImportError: it has to be made, without what that needs.
     """
     contents = (folder / "preset.json").read_bytes()
     made = hashlib.sha256(contents).hexdigest()[:12]
     name = json.loads(contents)["name"]
     path = cache_folder() / f"{name}-{made}" / "model.tflite"
     if not path.is_file():
+        if importlib.util.find_spec("tensorflow") is None:
+            raise ImportError(
+                f"{name} comes without a file, and to make it from others' "
+                "weights takes Keras and TensorFlow: pip install "
+                "'keras-selfattn[tensorflow]'. Or give one that was made "
+                f"elsewhere: keras-selfattn export {name} FILE.tflite"
+            )
         making(name)
         path.parent.mkdir(parents=True, exist_ok=True)
         load(folder).export(path, quantize="dynamic")
