@@ -32,7 +32,8 @@ def ask(address, found):
         headers = {"Content-Type": "application/json"}
         connection.request("POST", "/v1/classify", BODY, headers)
         found.append(connection.getresponse().status)
-    except ConnectionRefusedError:
+    except (ConnectionRefusedError, ConnectionResetError):
+        # Reset is what the kernel had queued at the door when it closed.
         found.append("refused")
     finally:
         connection.close()
