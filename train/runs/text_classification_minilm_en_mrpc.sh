@@ -13,9 +13,9 @@ data=${KERAS_SELFATTN_DATA:?names the data folder}/classification
 init=${1:?usage: $0 MINILM OUT}
 out=${2:?usage: $0 MINILM OUT}
 python train/text_classification.py --backend torch --out "$out" \
-  --init "$init" --train "$data/mrpc.tsv.xz:train" \
+  --init "$init" --train "$data/mrpc.tsv.xz:train" --both-orders \
   --test "$data/mrpc.tsv.xz:test" --dev-share 0.1 \
-  --pooling attention --dropout 0.1 --head-dropout 0.1 --word-dropout 0 \
-  --max-tokens 128 --epochs 4 --batch-size 32 \
+  --pooling attention --dropout 0 --head-dropout 0.1 --word-dropout 0 \
+  --max-tokens 128 --epochs 3 --batch-size 32 \
   --freeze token_embedding --learning-rate 1e-4 --layer-decay 0.9 \
   --weight-decay 0.01 --label-smoothing 0.05 --patience 0 --average 2
