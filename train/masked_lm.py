@@ -155,8 +155,8 @@ def build_model(args, texts):
         begin_with_sinusoids(encoder)
         return MaskedLM(tokenizer, encoder)
     task = zoo.load(args.init)
-    room = getattr(task, "encoder", None) and task.encoder.room
-    longest = min(args.max_tokens, room or args.max_tokens)
+    encoder = getattr(task, "encoder", None)
+    longest = min(args.max_tokens, getattr(encoder, "room", args.max_tokens))
     return pretrained_masked_lm(task, longest, args.dropout)
 
 

@@ -102,12 +102,14 @@ def build_pretrained(args, labels):
             f"nothing; leave them out beside --init {args.init}."
         )
     task = zoo.load(args.init)
-    room = getattr(task, "encoder", None) and task.encoder.room
+    encoder = getattr(task, "encoder", None)
     say(f"The encoder and its tokenizer are those of {args.init}.")
     return pretrained_classifier(
         task,
         labels,
-        max_tokens=min(args.max_tokens, room or args.max_tokens),
+        max_tokens=min(
+            args.max_tokens, getattr(encoder, "room", args.max_tokens)
+        ),
         encoder_dropout=args.dropout,
         html=args.html,
         truncation=args.truncation,

@@ -12,6 +12,7 @@ from keras_selfattn.data.masked_dataset import MaskedDataset
 from keras_selfattn.tasks import MaskedLM
 from keras_selfattn.tasks.task import Task
 from keras_selfattn.training.callbacks import read_rows
+from tests.command_line import TINY_TEXT
 from tests.stopped_runs import stopped_at
 
 OPTIONS = {
@@ -162,6 +163,10 @@ def test_texts_are_lines_and_tables_and_long_ones_are_parted(script, tmp_path):
 def test_nothing_to_read_is_named(script, tmp_path):
     with pytest.raises(ValueError, match="no --text FILE"):
         script.run(arguments(script, tmp_path / "out", text=[]))
+    other = str(TINY_TEXT)
+    message = "a MaskedLM with a BertEncoder .* received a TextClassifier"
+    with pytest.raises(ValueError, match=message):
+        script.run(arguments(script, tmp_path / "out", init=other))
     empty = tmp_path / "empty.txt"
     empty.write_text("\n\n")
     with pytest.raises(ValueError, match="no text in it"):

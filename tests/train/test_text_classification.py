@@ -223,6 +223,7 @@ def test_pairs_are_learned_from_in_both_orders(load_script):
         ({"freeze": ["block_9/"]}, "'block_9/' in its path; there are"),
         ({"freeze": ["block_0/"], "lora_rank": 2}, "leave out --freeze"),
         ({"ngrams": "1,2"}, "leave them out beside --init"),
+        ({"init": "tests/golden/tiny_text"}, "received a TextClassifier"),
         ({"init": ""}, "a tokenizer with a token `end`"),
     ],
 )
