@@ -196,7 +196,7 @@ def device_file(name_or_folder, making=None):
     ):
         from keras_selfattn.convert.kept_file import exported_file
 
-        return exported_file(folder, load, making or (lambda name: None))
+        return exported_file(folder, load, making)
     return preset_folder.model_file(folder, "model.tflite")
 
 

@@ -17,7 +17,11 @@ import pytest
 from hypothesis import settings
 
 ROOT = Path(__file__).resolve().parent.parent
-TEST_FILES = sorted((ROOT / "tests").rglob("test_*.py"))
+# Test files, counted; see `is_elsewhere`.
+PLACES = {
+    path: place
+    for place, path in enumerate(sorted((ROOT / "tests").rglob("test_*.py")))
+}
 
 for name, value in {
     "KERAS_BACKEND": "torch",
@@ -80,8 +84,7 @@ def pytest_addoption(parser):
 def is_elsewhere(path, config):
     """Whether a test file is of another part; see `pytest_addoption`."""
     part, parts = map(int, config.option.part.split("/"))
-    place = TEST_FILES.index(path) if path in TEST_FILES else part - 1
-    return place % parts != part - 1
+    return PLACES.get(path, part - 1) % parts != part - 1
 
 
 def pytest_ignore_collect(collection_path, config):

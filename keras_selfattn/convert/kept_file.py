@@ -7,13 +7,14 @@ import json
 from keras_selfattn.convert.external_preset import cache_folder
 
 
-def exported_file(folder, load, making=lambda name: None):
+def exported_file(folder, load, making=None):
     """The int8 file of a preset of others' weights, made where it is not.
 
     Args:
         folder: `pathlib.Path` of the preset's folder.
         load: function of the folder that gives its task (`zoo.load`).
-        making: function of the preset's name, called before it is made.
+        making: function of the preset's name, called before it is made; or
+            None.
 
     Returns:
         `pathlib.Path` of a .tflite file, another for another preset.json.
@@ -34,7 +35,8 @@ def exported_file(folder, load, making=lambda name: None):
                 "'keras-selfattn[tensorflow]'. Or give one that was made "
                 f"elsewhere: keras-selfattn export {name} FILE.tflite"
             )
-        making(name)
+        if making is not None:
+            making(name)
         path.parent.mkdir(parents=True, exist_ok=True)
         load(folder).export(path, quantize="dynamic")
     return path
