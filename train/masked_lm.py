@@ -32,6 +32,7 @@ from ngram_lm import read_lines
 from text_classification_sets import path_and_split
 from training_run import (
     fine_tuning_options,
+    fitting_tokens,
     keep_result,
     make_optimizer,
     option,
@@ -155,8 +156,7 @@ def build_model(args, texts):
         begin_with_sinusoids(encoder)
         return MaskedLM(tokenizer, encoder)
     task = zoo.load(args.init)
-    encoder = getattr(task, "encoder", None)
-    longest = min(args.max_tokens, getattr(encoder, "room", args.max_tokens))
+    longest = fitting_tokens(args, task)
     return pretrained_masked_lm(task, longest, args.dropout)
 
 

@@ -6,7 +6,12 @@ Shapes: `C` classes, `D` pooled features.
 from pathlib import Path
 
 import numpy as np
-from training_run import fine_tuning_options, make_optimizer, say
+from training_run import (
+    fine_tuning_options,
+    fitting_tokens,
+    make_optimizer,
+    say,
+)
 
 ARCHITECTURES = ("attention", "cnn", "rnn")
 
@@ -102,14 +107,11 @@ def build_pretrained(args, labels):
             f"nothing; leave them out beside --init {args.init}."
         )
     task = zoo.load(args.init)
-    encoder = getattr(task, "encoder", None)
     say(f"The encoder and its tokenizer are those of {args.init}.")
     return pretrained_classifier(
         task,
         labels,
-        max_tokens=min(
-            args.max_tokens, getattr(encoder, "room", args.max_tokens)
-        ),
+        max_tokens=fitting_tokens(args, task),
         encoder_dropout=args.dropout,
         html=args.html,
         truncation=args.truncation,

@@ -183,6 +183,12 @@ def fine_tuning_options(args, model):
     return options
 
 
+def fitting_tokens(args, pretrained):
+    """`args.max_tokens`, or as many as the pretrained encoder has room for."""
+    encoder = getattr(pretrained, "encoder", None)
+    return min(args.max_tokens, getattr(encoder, "room", args.max_tokens))
+
+
 def make_optimizer(args, rate, **options):
     """AdamW that leaves out steps that are not finite, as all scripts use it.
 

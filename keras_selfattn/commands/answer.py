@@ -10,6 +10,7 @@ from keras_selfattn.commands.terminal import (
     PresetOption,
     TextsArgument,
     ThreadsOption,
+    WrittenJsonOption,
     answer_texts,
     model_source,
     silent_native_stderr,
@@ -31,13 +32,7 @@ def answer(
     keep_sentinels: Annotated[
         bool, typer.Option(help="Keep <extra_id_0> and the like.")
     ] = False,
-    as_json: Annotated[
-        bool,
-        typer.Option(
-            "--json",
-            help="Print a JSON object a line: source, text, token_ids, seconds",
-        ),
-    ] = False,
+    as_json: WrittenJsonOption = False,
     threads: ThreadsOption = 1,
 ):
     """Print what the model writes for each TEXT, one line a text.

@@ -35,8 +35,8 @@ def fill(
     """Print the likeliest words for each mask of each TEXT, one line a text.
 
     A mask is written [MASK], for a RoBERTa <mask>. A word stands with its
-    probability; several masks, each filled by itself,
-    stand apart by " | ". Without TEXT, each line of stdin is a text.
+    probability; several masks, each filled by itself, stand apart by " | ".
+    Without TEXT, each line of stdin is a text.
     """
     with user_errors(), silent_native_stderr():
         from keras_selfattn.runtime.mask_filler import MaskFiller

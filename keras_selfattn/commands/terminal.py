@@ -29,6 +29,13 @@ TextsArgument = Annotated[
 BeamOption = Annotated[
     int, typer.Option(min=1, help="Texts kept while searching; 1: greedy.")
 ]
+WrittenJsonOption = Annotated[
+    bool,
+    typer.Option(
+        "--json",
+        help="Print a JSON object a line: source, text, token_ids, seconds",
+    ),
+]
 ThreadsOption = Annotated[
     int, typer.Option(min=1, help="Threads the interpreter may use.")
 ]

@@ -10,6 +10,7 @@ from keras_selfattn.commands.terminal import (
     PresetOption,
     TextsArgument,
     ThreadsOption,
+    WrittenJsonOption,
     answer_texts,
     model_source,
     silent_native_stderr,
@@ -25,13 +26,7 @@ def translate(
         float,
         typer.Option(min=0, help="Length penalty of a wider beam; 0: none."),
     ] = 1.0,
-    as_json: Annotated[
-        bool,
-        typer.Option(
-            "--json",
-            help="Print a JSON object a line: source, text, token_ids, seconds",
-        ),
-    ] = False,
+    as_json: WrittenJsonOption = False,
     threads: ThreadsOption = 1,
 ):
     """Print the translation of each TEXT, one line a text.
