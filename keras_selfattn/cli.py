@@ -13,6 +13,7 @@ import typer
 from keras_selfattn import __version__
 from keras_selfattn.commands.answer import answer
 from keras_selfattn.commands.classify import classify
+from keras_selfattn.commands.embed import embed
 from keras_selfattn.commands.fill import fill
 from keras_selfattn.commands.generate import generate
 from keras_selfattn.commands.models import export, lint, zoo_app
@@ -23,8 +24,8 @@ from keras_selfattn.commands.write import write
 
 app = typer.Typer(
     help=(
-        "Transcribe speech; translate, classify, answer and fill in texts; "
-        "write and draw; serve, export, check and list models."
+        "Transcribe speech; translate, classify, embed, answer and fill in "
+        "texts; write and draw; serve, export, check and list models."
     ),
     no_args_is_help=True,
     add_completion=False,
@@ -35,6 +36,7 @@ for command in (
     transcribe,
     translate,
     classify,
+    embed,
     answer,
     fill,
     write,

@@ -78,6 +78,7 @@ MAY_IMPORT = {
         "preprocessing",
         "progress",
         "serve",
+        "atomic_file",
     },
     "serve": {"zoo", "runtime", "preprocessing"},
     "__init__": set(),

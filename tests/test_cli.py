@@ -24,6 +24,16 @@ SURFACE = {
         "FILE",
     ],
     "classify": ["--help", "--json", "--preset", "--threads", "TEXT"],
+    "embed": [
+        "--help",
+        "--json",
+        "--near",
+        "--out",
+        "--preset",
+        "--threads",
+        "--top",
+        "[TEXT]",
+    ],
     "answer": [
         "--beam",
         "--help",

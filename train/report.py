@@ -10,10 +10,10 @@ between `<!-- report:NAME -->` and `<!-- /report -->` is generated from them;
 NAME is `results`, `peers`, `benchmark`, `commands`, `wakewords`, `robustness`,
 `frontends`, `hybrid`, `scaling` or `rescoring` (speech), `classification` or
 `classifiers`, `translation`, `published` or `translators`, `language`,
-`answers` or `masked`, `images` or `imageattention`, `training`, `serving`, or
-of the attention family `attention`, `length`, `accuracy` or `growth`. In a
-card, `results`, `classification`, `translation`, `language`, `answers`,
-`masked` and `images` are that preset's own.
+`answers`, `masked` or `embeddings`, `images` or `imageattention`, `training`,
+`serving`, or of the attention family `attention`, `length`, `accuracy` or
+`growth`. In a card, `results`, `classification`, `translation`, `language`,
+`answers`, `masked`, `embeddings` and `images` are that preset's own.
 A figure measured on another file than the one the preset ships is an error.
 
 This script reads data only; it needs neither keras_selfattn nor Keras.
@@ -36,7 +36,12 @@ from report_attention import (
 )
 from report_classification import render_classification, render_classifiers
 from report_images import render_image_attention, render_images
-from report_language import render_answers, render_language, render_masked
+from report_language import (
+    render_answers,
+    render_embeddings,
+    render_language,
+    render_masked,
+)
 from report_recognition import render_hybrid
 from report_robustness import render_keywords, render_robustness
 from report_scaling import render_rescoring, render_scaling
@@ -94,6 +99,8 @@ RESULT_KEYS = {
         "signature",
     },
 }
+# Of a masked language model whose vectors of texts were measured.
+EMBEDDING_KEYS = {"examples", "by", "accuracy", "f1"}
 
 
 class ReportError(ValueError):
@@ -136,9 +143,10 @@ def read_presets(zoo: Path) -> list[Preset]:
         elif "source" in contents:
             made_of, key = "weights", "weights_sha256"
             shipped[made_of] = contents["source"]["sha256"][made_of]
-        keys = COMMON_KEYS | RESULT_KEYS.get(task, set())
+        of_task = RESULT_KEYS.get(task, set())
         for result in results:
-            lacking = sorted(keys - result.keys())
+            keys = EMBEDDING_KEYS if "by" in result else of_task
+            lacking = sorted((COMMON_KEYS | keys) - result.keys())
             if lacking:
                 raise ReportError(f"{metrics}: a result lacks {lacking}.")
             file, measured = made_of or result["file"], result.get(key)
@@ -340,6 +348,7 @@ def stale_files(root: Path) -> dict[Path, str]:
             "language": render_language(shown),
             "answers": render_answers(shown),
             "masked": render_masked(shown),
+            "embeddings": render_embeddings(shown),
             "images": render_images(shown),
         }
         new = fill(old, path.relative_to(root).as_posix(), blocks)

@@ -48,4 +48,21 @@ def render_masked(presets: list) -> str:
         ]
 
     header = ["texts", "hidden tokens", "found %", "among ten %"]
-    return measured(presets, "MaskedLM", header, figures)
+    return measured(presets, "MaskedLM", header, figures, "hidden")
+
+
+def render_embeddings(presets: list) -> str:
+    """Returns the table of what vectors of texts are good for."""
+
+    def figures(result):
+        cosine = result.get("least_cosine")
+        return [
+            f"{result['examples']:,}",
+            result["by"],
+            f"{100 * result['accuracy']:.1f}",
+            f"{100 * result['f1']:.1f}",
+            "" if cosine is None else f"{cosine:.3f}",
+        ]
+
+    header = ["examples", "by", "accuracy %", "F1 %", "least cosine to Keras"]
+    return measured(presets, "MaskedLM", header, figures, "by")

@@ -14,7 +14,7 @@ def percent(value: float) -> str:
 
 
 def measured(
-    presets: list, tasks: str | tuple, header: list[str], figures
+    presets: list, tasks: str | tuple, header: list[str], figures, key="file"
 ) -> str:
     """Returns what presets of some tasks were measured to do, with commands.
 
@@ -23,6 +23,7 @@ def measured(
         tasks: class name of the task, or several; other presets are left out.
         header: list of str, the columns of `figures`.
         figures: callable, an entry of metrics.json to a list of str.
+        key: str; entries without it are another table's.
     """
     rows, commands = [], []
     tasks = (tasks,) if isinstance(tasks, str) else tasks
@@ -30,6 +31,8 @@ def measured(
         if preset.task not in tasks:
             continue
         for result in preset.results:
+            if key not in result:
+                continue
             names = [f"`{preset.name}`", f"`{result['file']}`"]
             names.append(f"{result['dataset']} {result['split']}")
             rows.append(names + figures(result))

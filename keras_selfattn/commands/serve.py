@@ -7,7 +7,11 @@ from typing import Annotated
 
 import typer
 
-from keras_selfattn.commands.terminal import silent_native_stderr, user_errors
+from keras_selfattn.commands.terminal import (
+    say_making,
+    silent_native_stderr,
+    user_errors,
+)
 
 PRESETS = ("asr", "translation", "text-classification")
 TOKEN_VARIABLE = "KERAS_SELFATTN_TOKEN"
@@ -89,7 +93,7 @@ def serve(
         int, typer.Option(min=0, help="Live streams at once.")
     ] = 8,
 ):
-    """Serve transcription, translation and classification by HTTP.
+    """Serve transcription, translation, classification, vectors by HTTP.
 
     With a page for people at /, OpenAI's and LibreTranslate's requests for
     programs, and the list of all at /openapi.json. Ends at SIGTERM or Ctrl-C
@@ -129,5 +133,5 @@ def serve(
             )
         # Worker processes read it from nowhere.
         os.environ.pop(TOKEN_VARIABLE, None)
-        models = open_models(preset or PRESETS)
+        models = open_models(preset or PRESETS, say_making)
         run(models, settings, host, port, search_folder)

@@ -57,14 +57,15 @@ def model_source(preset):
     folder = zoo.resolve(preset)
     if (folder / "model.tflite").is_file():
         return folder
+    return zoo.device_file(folder, say_making)
 
-    def making(name):
-        print(
-            f"{name}: its file is made of others' weights, once; a minute",
-            file=sys.stderr,
-        )
 
-    return zoo.device_file(folder, making)
+def say_making(name):
+    """Tell that the file of a preset is made now; see `zoo.device_file`."""
+    print(
+        f"{name}: its file is made of others' weights, once; a minute",
+        file=sys.stderr,
+    )
 
 
 def stdin_lines():
@@ -90,14 +91,16 @@ def answer_texts(texts, answer, verb):
 
     Args:
         texts: list of str; empty or None for stdin.
-        answer: function of a text that gives the line to print.
+        answer: function of a text that gives the line to print, or None to
+            print none.
         verb: str, what was done with a text, such as "classified".
     """
     given = [(text, 0) for text in texts] if texts else stdin_lines()
     done = wrong = 0
     with CountProgress("texts", len(texts) if texts else None) as progress:
         for text, wrong_bytes in given:
-            print(answer(text), flush=True)
+            if (line := answer(text)) is not None:
+                print(line, flush=True)
             done += 1
             wrong += bool(wrong_bytes)
             progress.advance()

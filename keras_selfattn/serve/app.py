@@ -98,6 +98,7 @@ def create_app(models, settings, search_folder=None):
         Route("/translate", texts.translate, methods=["POST"]),
         Route("/languages", texts.languages),
         Route("/v1/classify", texts.classify, methods=["POST"]),
+        Route("/v1/embeddings", texts.embeddings, methods=["POST"]),
         Route("/v1/search", texts.search),
         Route("/healthz", healthz),
         Route("/metrics", metrics),

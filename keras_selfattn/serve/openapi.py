@@ -8,7 +8,9 @@ from keras_selfattn import __version__
 from keras_selfattn.serve.guard import OPEN_PATHS
 from keras_selfattn.serve.request_fields import FORM, JSON, MULTIPART
 from keras_selfattn.serve.texts import (
+    ENCODINGS,
     MOST_BEAMS,
+    MOST_DIMENSIONS,
     MOST_FOUND,
     MOST_QUERY_CHARACTERS,
 )
@@ -259,6 +261,50 @@ def _classify(path, settings):
     )
 
 
+def _embed(path, settings):
+    entry = _object(
+        ("object", "index", "embedding"),
+        object=_TEXT,
+        index=_INTEGER,
+        embedding={"oneOf": [_array(_NUMBER), _TEXT]},
+    )
+    fields = {
+        "model": _nullable("string"),
+        "encoding_format": _nullable("string", enum=[*ENCODINGS, None]),
+        "dimensions": _nullable("integer", minimum=1, maximum=MOST_DIMENSIONS),
+    }
+    return _operation(
+        path,
+        "embed",
+        "Vectors of texts, as OpenAI's clients ask for them; as base64 "
+        "little-endian float32.",
+        _answer(
+            _object(
+                ("object", "model", "data", "usage"),
+                object=_TEXT,
+                model=_TEXT,
+                data=_array(entry),
+                usage=_object(
+                    ("prompt_tokens", "total_tokens"),
+                    prompt_tokens=_INTEGER,
+                    total_tokens=_INTEGER,
+                ),
+            )
+        ),
+        _WORKING,
+        requestBody={
+            "required": True,
+            "content": {
+                JSON: {
+                    "schema": _object(
+                        ("input",), input=_texts(settings), **fields
+                    )
+                }
+            },
+        },
+    )
+
+
 def _search(path):
     part = _object(("text", "match"), text=_TEXT, match=_FLAG)
     found = _object(
@@ -324,6 +370,7 @@ def document(settings):
         "/v1/translate": {"post": _translate},
         "/translate": {"post": _translate},
         "/v1/classify": {"post": _classify},
+        "/v1/embeddings": {"post": _embed},
     }
     found = {
         path: {method: make(path, settings) for method, make in made.items()}

@@ -10,7 +10,7 @@ from keras_selfattn.runtime.speech_search import preset_language_model
 from keras_selfattn.serve.service_error import ServiceError
 
 TRANSCRIPTION, TRANSLATION = "transcription", "translation"
-CLASSIFICATION = "classification"
+CLASSIFICATION, EMBEDDING = "classification", "embedding"
 # Task in a file's metadata -> what the service does with it.
 _KINDS = {
     "SpeechRecognizer": TRANSCRIPTION,
@@ -18,6 +18,7 @@ _KINDS = {
     "MoonshineRecognizer": TRANSCRIPTION,
     "Translator": TRANSLATION,
     "TextClassifier": CLASSIFICATION,
+    "MaskedLM": EMBEDDING,
 }
 
 
@@ -28,7 +29,7 @@ class ServedModel:
     Args:
         name: str, what requests call it: as it was given to the command.
         preset: str, the name of its preset, or of its file.
-        kind: "transcription", "translation" or "classification".
+        kind: "transcription", "translation", "classification" or "embedding".
         path: str, of the .tflite file.
         language: str such as "en" or "zh-en", or None where none is told.
         language_model: str, path of the recogniser's, or None.
@@ -46,11 +47,13 @@ class ServedModel:
     created: int = 0
 
 
-def open_models(names):
+def open_models(names, making=None):
     """The models of these presets, their files checked.
 
     Args:
         names: preset names or aliases, preset folders, or .tflite files.
+        making: function of a preset's name, called before its file is made;
+            see `zoo.device_file`.
 
     Returns:
         list of ServedModel.
@@ -59,7 +62,7 @@ def open_models(names):
         PresetError, ModelError: one cannot be found or was changed, is of a
             task that is not served, or is given twice.
     """
-    found = [_open(str(name)) for name in names]
+    found = [_open(str(name), making) for name in names]
     twice = {m.name for m in found if [n.name for n in found].count(m.name) > 1}
     if twice:
         raise ModelError(
@@ -68,10 +71,10 @@ def open_models(names):
     return found
 
 
-def _open(name):
+def _open(name, making):
     is_file = name.endswith(".tflite") or Path(name).is_file()
     source = Path(name) if is_file else zoo.resolve(name)
-    path = model_path(source)
+    path = model_path(source) if is_file else zoo.device_file(source, making)
     about = metadata.read(path)
     kind = _KINDS.get(about.get("task"))
     if kind is None:

@@ -1,4 +1,6 @@
-"""Translation, classification and search of texts, and the list of models."""
+"""Texts translated, classified, embedded and found, and the list of models."""
+
+import base64
 
 from starlette.responses import JSONResponse
 
@@ -16,6 +18,7 @@ from keras_selfattn.serve.request_fields import (
 )
 from keras_selfattn.serve.served_models import (
     CLASSIFICATION,
+    EMBEDDING,
     TRANSLATION,
     choose,
 )
@@ -24,6 +27,8 @@ from keras_selfattn.serve.service_error import ServiceError
 MOST_BEAMS = 8
 MOST_QUERY_CHARACTERS = 500
 MOST_FOUND = 50
+MOST_DIMENSIONS = 65536
+ENCODINGS = ("float", "base64")
 NAMES = {"de": "German", "en": "English", "zh": "Chinese"}
 
 
@@ -113,6 +118,43 @@ async def classify(request):
         for i, entry in enumerate(answer["classifications"])
     ]
     return JSONResponse({"object": "list", "model": model.name, "data": data})
+
+
+async def embeddings(request):
+    """Give vectors of texts as OpenAI does: input, model, encoding_format."""
+    service = request.app.state.service
+    fields = await read_fields(request)
+    found, _ = texts(fields, "input", service.settings)
+    encoding = choice(fields, "encoding_format", "float", ENCODINGS)
+    asked = integer(fields, "dimensions", None, 1, MOST_DIMENSIONS)
+    model = choose(service.models, EMBEDDING, text(fields, "model"))
+    answer = await service.answer(model, sum(map(len, found)), texts=found)
+    vectors = answer["embeddings"].astype("<f4")
+    if asked not in (None, vectors.shape[1]):
+        raise invalid(
+            f"{model.name} gives vectors of {vectors.shape[1]} numbers, and "
+            f"no shorter ones; dimensions is {asked}.",
+            "dimensions",
+        )
+    data = [
+        {
+            "object": "embedding",
+            "index": i,
+            "embedding": base64.b64encode(vector.tobytes()).decode("ascii")
+            if encoding == "base64"
+            else vector.tolist(),
+        }
+        for i, vector in enumerate(vectors)
+    ]
+    count = answer["tokens"]
+    return JSONResponse(
+        {
+            "object": "list",
+            "model": model.name,
+            "data": data,
+            "usage": {"prompt_tokens": count, "total_tokens": count},
+        }
+    )
 
 
 async def list_models(request):

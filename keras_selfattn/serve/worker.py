@@ -15,6 +15,7 @@ from functools import lru_cache
 
 from keras_selfattn.serve.served_models import (
     CLASSIFICATION,
+    EMBEDDING,
     TRANSCRIPTION,
     TRANSLATION,
 )
@@ -83,7 +84,8 @@ class Answerer:
         Args:
             name: str, of a model.
             asked: dict: "path" of a recording; or "texts" and "beam",
-                "alignment" (translation), or "attention" (classification).
+                "alignment" (translation), or "attention" (classification),
+                or no more (embedding).
 
         Returns:
             int, status of HTTP, and a dict or a sentence.
@@ -93,6 +95,7 @@ class Answerer:
             TRANSCRIPTION: self._transcribe,
             TRANSLATION: self._translate,
             CLASSIFICATION: self._classify,
+            EMBEDDING: self._embed,
         }[kind]
         try:
             return 200, run(self._opened(name), **asked)
@@ -119,6 +122,10 @@ class Answerer:
             from keras_selfattn.runtime.text_classifier import Classifier
 
             return Classifier(model.path)
+        if model.kind == EMBEDDING:
+            from keras_selfattn.runtime.mask_filler import MaskFiller
+
+            return MaskFiller(model.path)
         from keras_selfattn.runtime.dictation_transcriber import (
             open_transcriber,
         )
@@ -155,6 +162,12 @@ class Answerer:
                 ]
             answers.append(answer)
         return {"classifications": answers}
+
+    def _embed(self, model, texts):
+        return {
+            "embeddings": model.embed(texts),  # float32 (B, D)
+            "tokens": sum(len(model.tokenizer.encode(text)) for text in texts),
+        }
 
 
 def speech_search(model):

@@ -2,6 +2,7 @@ import pickle
 
 import pytest
 
+from keras_selfattn import zoo
 from keras_selfattn.runtime import ModelError, PresetError
 from keras_selfattn.serve.served_models import choose, open_models
 from keras_selfattn.serve.service_error import ServiceError
@@ -33,6 +34,20 @@ def test_an_alias_is_what_requests_call_it(home):
 def test_a_file_is_served_by_its_name():
     (model,) = open_models([TINY_TEXT / "model.tflite"])
     assert (model.name, model.kind) == ("model", "classification")
+
+
+def test_a_file_that_has_to_be_made_is_made_first(monkeypatch):
+    """As of presets whose weights are others'."""
+
+    def device_file(source, making):
+        making(source.name)
+        return source / "model.tflite"
+
+    monkeypatch.setattr(zoo, "device_file", device_file)
+    said = []
+    (model,) = open_models([TINY_TEXT], said.append)
+    assert model.path == str(TINY_TEXT / "model.tflite")
+    assert said == ["tiny_text"]
 
 
 def test_what_cannot_be_served_is_said(tmp_path):

@@ -1,10 +1,13 @@
+import base64
+
+import numpy as np
 import pytest
 
-from keras_selfattn.runtime import Classifier, Translator
+from keras_selfattn.runtime import Classifier, MaskFiller, Translator
 from keras_selfattn.serve import texts
 from keras_selfattn.serve.served_models import ServedModel
 from tests.command_line import TINY_TEXT, TINY_TRANSLATION
-from tests.serve_client import running
+from tests.serve_client import child, running
 
 LINES = ["seven three nine", "", "nine five"]
 
@@ -112,6 +115,62 @@ def test_labels_with_and_without_the_weights_of_words(client):
 )
 def test_what_cannot_be_classified_is_refused(client, fields, status):
     assert client.post("/v1/classify", json=fields).status_code == status
+
+
+@pytest.mark.slow
+def test_vectors_are_given_as_openai_does(exported_masked_lm):
+    folder = exported_masked_lm[1]
+    model = MaskFiller(folder)
+    asked = {"input": ["the cat sat", ""], "model": folder.name}
+    expected = model.embed(asked["input"])
+    with running(presets=[folder]) as client:
+        (entry,) = client.get("/v1/models").json()["data"]
+        assert (entry["id"], entry["kind"]) == (folder.name, "embedding")
+        answer = client.post("/v1/embeddings", json=asked).json()
+        data = answer["data"]
+        assert [entry["index"] for entry in data] == [0, 1]
+        found = [entry["embedding"] for entry in data]
+        np.testing.assert_array_equal(np.float32(found), expected)
+        count = sum(len(model.tokenizer.encode(t)) for t in asked["input"])
+        assert answer["usage"]["total_tokens"] == count
+        coded = {"input": "the cat sat", "encoding_format": "base64"}
+        (entry,) = client.post("/v1/embeddings", json=coded).json()["data"]
+        found = np.frombuffer(base64.b64decode(entry["embedding"]), "<f4")
+        np.testing.assert_array_equal(found, expected[0])
+        size = len(expected[0])
+        for dimensions, status in ((size, 200), (size - 1, 400)):
+            fields = {"input": "the cat", "dimensions": dimensions}
+            answer = client.post("/v1/embeddings", json=fields)
+            assert answer.status_code == status
+        assert answer.json()["error"]["param"] == "dimensions"
+
+
+@pytest.mark.slow
+def test_openai_s_client_embeds(exported_masked_lm):
+    openai = pytest.importorskip("openai", reason="needs openai's client")
+    folder = exported_masked_lm[1]
+    with child("--workers", "1", presets=[folder]) as (_, address):
+        client = openai.OpenAI(base_url=f"{address}/v1", api_key="none")
+        found = client.embeddings.create(model=folder.name, input=["the cat"])
+    np.testing.assert_array_equal(
+        np.float32(found.data[0].embedding), MaskFiller(folder).embed("the cat")
+    )
+
+
+@pytest.mark.parametrize(
+    "fields, status",
+    [
+        ({}, 400),
+        ({"input": [1, 2]}, 400),
+        ({"input": "a", "encoding_format": "int8"}, 400),
+        ({"input": "a", "dimensions": 0}, 400),
+        ({"input": "a"}, 404),
+        ({"input": "a", "model": "tiny_text"}, 404),
+        ({"input": ["a"] * 101}, 413),
+    ],
+)
+def test_what_cannot_be_embedded_is_refused(client, fields, status):
+    assert client.post("/v1/embeddings", json=fields).status_code == status
 
 
 def test_models_are_listed_as_openai_does(client):

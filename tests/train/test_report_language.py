@@ -28,6 +28,8 @@ def test_answers_and_hidden_words_stand_with_their_commands(load_script):
     common = {"split": "dev", "file": "model.tflite"}
     answers = {"examples": 1500, "accuracy": 0.5, "bleu": 20.13, "chrf": 48.0}
     hidden = {"texts": 2, "hidden": 30, "accuracy": 0.25, "among_ten": 0.5}
+    near = {"examples": 7, "by": "cosine", "accuracy": 0.5, "f1": 0.625}
+    vectors = near | common | {"dataset": "pairs", "command": "c"}
     presets = [
         SimpleNamespace(
             name="five",
@@ -39,10 +41,17 @@ def test_answers_and_hidden_words_stand_with_their_commands(load_script):
             task="MaskedLM",
             results=[hidden | common | {"dataset": "films", "command": "b"}],
         ),
+        SimpleNamespace(name="minilm", task="MaskedLM", results=[vectors]),
     ]
     text = script.render_answers(presets)
     assert "| spell dev | 1,500 | 50.0 | 20.1 | 48.0 |" in text
     assert "bert" not in text
     text = script.render_masked(presets)
     assert "| films dev | 2 | 30 | 25.0 | 50.0 |" in text
-    assert "five" not in text
+    assert "five" not in text and "minilm" not in text
+    text = script.render_embeddings(presets)
+    assert "| pairs dev | 7 | cosine | 50.0 | 62.5 |  |" in text
+    assert "bert" not in text
+    vectors["least_cosine"] = 0.9876
+    text = script.render_embeddings(presets)
+    assert "| 62.5 | 0.988 |" in text
