@@ -3,7 +3,9 @@
 import numpy as np
 
 from keras_selfattn.data.parallel_corpora import ParallelExample
-from keras_selfattn.preprocessing.tokenizers import SentencePieceTokenizer
+from keras_selfattn.preprocessing.sentencepiece_tokenizer import (
+    SentencePieceTokenizer,
+)
 from keras_selfattn.preprocessing.translation_text import SPECIAL_TOKENS
 
 WORDS = "zero one two three four five six seven eight nine".split()

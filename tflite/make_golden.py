@@ -99,7 +99,7 @@ def texts(arrays, metadata):
         arrays: dict as `run` returns.
         metadata: dict of what a file says of itself.
     """
-    from keras_selfattn.preprocessing.tokenizers import detokenize
+    from keras_selfattn.preprocessing.vocabulary import detokenize
 
     vocabulary = metadata["vocabulary"]
     frame_s = metadata["frame_seconds"]

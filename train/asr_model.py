@@ -66,6 +66,9 @@ def build_recognizer(args, texts):
     from keras_selfattn.layers import SpecAugment
     from keras_selfattn.models import ConformerEncoder
     from keras_selfattn.preprocessing import tokenizers
+    from keras_selfattn.preprocessing.sentencepiece_tokenizer import (
+        SentencePieceTokenizer,
+    )
     from keras_selfattn.tasks import SpeechRecognizer
     from keras_selfattn.tasks.task import load_weight_file
 
@@ -79,9 +82,7 @@ def build_recognizer(args, texts):
     if args.words:
         tokenizer = tokenizers.WordTokenizer(args.words.split(","))
     if args.sentencepiece:
-        tokenizer = tokenizers.SentencePieceTokenizer.train(
-            texts, args.sentencepiece
-        )
+        tokenizer = SentencePieceTokenizer.train(texts, args.sentencepiece)
     streaming = None
     if args.chunk_frames:
         streaming = {

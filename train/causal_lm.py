@@ -88,14 +88,14 @@ def read_parts(args):
 def make_tokenizer(args, texts, held_out):
     """The run's tokenizer: read from its folder, or made for the texts."""
     from keras_selfattn.atomic_file import write_atomically
-    from keras_selfattn.preprocessing.tokenizers import (
-        BOS,
-        EOS,
-        PAD,
-        CharacterTokenizer,
+    from keras_selfattn.preprocessing.sentencepiece_tokenizer import (
         SentencePieceTokenizer,
+    )
+    from keras_selfattn.preprocessing.tokenizers import (
+        CharacterTokenizer,
         tokenizer_from_config,
     )
+    from keras_selfattn.preprocessing.vocabulary import BOS, EOS, PAD
 
     path = args.out / "tokenizer.json"
     if path.is_file():

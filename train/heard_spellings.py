@@ -37,7 +37,7 @@ from keras_selfattn.decoding.ctc import collapse, softened
 from keras_selfattn.decoding.ctc_alignment import text_scores
 from keras_selfattn.decoding.grammar_search import GrammarSearch
 from keras_selfattn.preprocessing.audio import read_audio
-from keras_selfattn.preprocessing.tokenizers import detokenize
+from keras_selfattn.preprocessing.vocabulary import detokenize
 from keras_selfattn.runtime import Transcriber
 
 MostOption = Annotated[int, typer.Option(min=1, help="Spellings a word.")]

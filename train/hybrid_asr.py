@@ -85,6 +85,9 @@ def build_hybrid(args, examples):
     from keras_selfattn.layers import PrecomputedFeatures, SpecAugment
     from keras_selfattn.models import AttentionDecoder, ConformerEncoder
     from keras_selfattn.preprocessing import tokenizers
+    from keras_selfattn.preprocessing.sentencepiece_tokenizer import (
+        SentencePieceTokenizer,
+    )
     from keras_selfattn.preprocessing.transcripts import normalize_transcript
     from keras_selfattn.tasks import HybridRecognizer
 
@@ -93,9 +96,7 @@ def build_hybrid(args, examples):
         tokenizer = zoo.load(args.init).tokenizer
     elif args.sentencepiece:
         texts = [normalize_transcript(example.text) for example in examples]
-        tokenizer = tokenizers.SentencePieceTokenizer.train(
-            texts, args.sentencepiece
-        )
+        tokenizer = SentencePieceTokenizer.train(texts, args.sentencepiece)
     frontend = PrecomputedFeatures(
         examples[0].features.shape[1], args.frame_rate_hz
     )

@@ -43,8 +43,8 @@ from keras_selfattn.decoding.ctc_prefix_beam import CtcPrefixBeam
 from keras_selfattn.decoding.rescoring import rescore, text_score
 from keras_selfattn.decoding.text_scorer import TextScorer
 from keras_selfattn.metrics.error_rate import word_errors
-from keras_selfattn.preprocessing.tokenizers import detokenize
 from keras_selfattn.preprocessing.transcripts import normalize_transcript
+from keras_selfattn.preprocessing.vocabulary import detokenize
 from keras_selfattn.runtime import TextGenerator, Transcriber
 from keras_selfattn.runtime.preset_folder import sha256
 from keras_selfattn.runtime.speech_search import (

@@ -80,10 +80,10 @@ def make_tokenizers(args, pairs):
     from keras_selfattn.preprocessing.chinese_script import (
         traditional_to_simplified,
     )
-    from keras_selfattn.preprocessing.tokenizers import (
+    from keras_selfattn.preprocessing.sentencepiece_tokenizer import (
         SentencePieceTokenizer,
-        tokenizer_from_config,
     )
+    from keras_selfattn.preprocessing.tokenizers import tokenizer_from_config
     from keras_selfattn.preprocessing.translation_text import (
         SPECIAL_TOKENS,
         normalize_text,

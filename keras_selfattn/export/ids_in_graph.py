@@ -19,7 +19,7 @@ from keras_selfattn.export.words_in_graph import (
     without,
 )
 from keras_selfattn.preprocessing.sentencepiece_model import WORD_START
-from keras_selfattn.preprocessing.tokenizers import is_special
+from keras_selfattn.preprocessing.vocabulary import is_special
 
 _SPACES = (*range(9, 14), *range(28, 33), 0x85, 0xA0, 0x1680)
 _SPACES += (*range(0x2000, 0x200B), 0x2028, 0x2029, 0x202F, 0x205F, 0x3000)

@@ -7,7 +7,7 @@ like any other.
 """
 
 from keras_selfattn.preprocessing.subword_tokenizer import SubwordTokenizer
-from keras_selfattn.preprocessing.tokenizers import (
+from keras_selfattn.preprocessing.vocabulary import (
     BOS,
     EOS,
     is_special,

@@ -7,10 +7,10 @@ vocabulary for both, whose ids are not those of the models.
 import base64
 import binascii
 
-from keras_selfattn.preprocessing.tokenizers import (
+from keras_selfattn.preprocessing.sentencepiece_tokenizer import (
     SentencePieceTokenizer,
-    detokenize,
 )
+from keras_selfattn.preprocessing.vocabulary import detokenize
 
 
 class MarianTokenizer:

@@ -4,14 +4,12 @@ import base64
 import io
 import re
 
-from keras_selfattn.preprocessing.tokenizers import (
-    EOS,
-    PAD,
+from keras_selfattn.preprocessing.sentencepiece_tokenizer import (
     SentencePieceTokenizer,
-    detokenize,
     import_sentencepiece,
 )
 from keras_selfattn.preprocessing.unigram import character_map
+from keras_selfattn.preprocessing.vocabulary import EOS, PAD, detokenize
 
 _SENTINEL = re.compile(r"<extra_id_(\d+)>")
 

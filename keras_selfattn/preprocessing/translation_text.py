@@ -8,7 +8,7 @@ tokens are `SPECIAL_TOKENS`.
 import re
 import unicodedata
 
-from keras_selfattn.preprocessing.tokenizers import BOS, EOS, PAD
+from keras_selfattn.preprocessing.vocabulary import BOS, EOS, PAD
 
 SPECIAL_TOKENS = (PAD, BOS, EOS)
 PAD_ID, BOS_ID, EOS_ID = 0, 1, 2

@@ -11,7 +11,7 @@ from collections import deque
 import numpy as np
 
 from keras_selfattn.preprocessing.audio import AudioError, check_samples
-from keras_selfattn.preprocessing.tokenizers import detokenize
+from keras_selfattn.preprocessing.vocabulary import detokenize
 from keras_selfattn.runtime.model_file import (
     ModelError,
     ModelFile,

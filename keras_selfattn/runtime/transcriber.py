@@ -15,7 +15,7 @@ from keras_selfattn.preprocessing.audio import (
     load_samples,
     split_at_silence,
 )
-from keras_selfattn.preprocessing.tokenizers import detokenize
+from keras_selfattn.preprocessing.vocabulary import detokenize
 from keras_selfattn.runtime.model_file import (
     ModelError,
     ModelFile,

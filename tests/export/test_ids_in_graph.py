@@ -6,15 +6,15 @@ import keras
 import numpy as np
 import pytest
 
-from keras_selfattn.preprocessing.text_tokenizer import TextTokenizer
-from keras_selfattn.preprocessing.tokenizers import (
+from keras_selfattn.preprocessing.sentencepiece_tokenizer import (
     SentencePieceTokenizer,
-    detokenize,
 )
+from keras_selfattn.preprocessing.text_tokenizer import TextTokenizer
 from keras_selfattn.preprocessing.translation_text import (
     SPECIAL_TOKENS,
     source_ids,
 )
+from keras_selfattn.preprocessing.vocabulary import detokenize
 
 pytest.importorskip("tensorflow_text", reason="its operators read texts")
 pytestmark = pytest.mark.backend

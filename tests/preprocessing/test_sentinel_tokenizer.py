@@ -4,11 +4,11 @@ import json
 import numpy as np
 import pytest
 
-from keras_selfattn.preprocessing.sentinel_tokenizer import SentinelTokenizer
-from keras_selfattn.preprocessing.tokenizers import (
+from keras_selfattn.preprocessing.sentencepiece_tokenizer import (
     SentencePieceTokenizer,
-    tokenizer_from_config,
 )
+from keras_selfattn.preprocessing.sentinel_tokenizer import SentinelTokenizer
+from keras_selfattn.preprocessing.tokenizers import tokenizer_from_config
 from tests.text_to_text_examples import sentinel_tokenizer, word_texts
 
 TOKENIZER = sentinel_tokenizer()

@@ -5,6 +5,9 @@ import sys
 import numpy as np
 import pytest
 
+from keras_selfattn.preprocessing.sentencepiece_tokenizer import (
+    SentencePieceTokenizer,
+)
 from keras_selfattn.preprocessing.text_tokenizer import (
     PADDING,
     UNKNOWN,
@@ -13,7 +16,6 @@ from keras_selfattn.preprocessing.text_tokenizer import (
     load_stop_words,
     pad_features,
 )
-from keras_selfattn.preprocessing.tokenizers import SentencePieceTokenizer
 
 WORDS = [PADDING, UNKNOWN, "a", "b"]
 

@@ -5,8 +5,10 @@ import sys
 import numpy as np
 import pytest
 
+from keras_selfattn.preprocessing.sentencepiece_tokenizer import (
+    SentencePieceTokenizer,
+)
 from keras_selfattn.preprocessing.splitters import make_splitter
-from keras_selfattn.preprocessing.tokenizers import SentencePieceTokenizer
 from keras_selfattn.preprocessing.unigram import UnigramSplitter, is_supported
 
 sentencepiece = pytest.importorskip("sentencepiece")

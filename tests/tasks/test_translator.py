@@ -6,7 +6,9 @@ from keras_selfattn.decoding.greedy_search import greedy_search
 from keras_selfattn.losses.cross_entropy import smoothed_cross_entropy
 from keras_selfattn.models.transformer import Transformer
 from keras_selfattn.preprocessing.marian_tokenizer import MarianTokenizer
-from keras_selfattn.preprocessing.tokenizers import SentencePieceTokenizer
+from keras_selfattn.preprocessing.sentencepiece_tokenizer import (
+    SentencePieceTokenizer,
+)
 from keras_selfattn.preprocessing.translation_text import (
     BOS_ID,
     EOS_ID,
