@@ -243,13 +243,14 @@ class DictationSearch(keras.Model):
         """The text of each recording.
 
         Args:
-            inputs: dict of arrays, what `hear` takes, a row a recording.
+            inputs: nested dict of arrays, what `hear` takes, a row a
+                recording.
             alpha: float >= 0, length penalty.
 
         Returns:
             list of (int32 array of token ids without the end, score).
         """
-        rows = len(next(iter(inputs.values())))
+        rows = len(keras.tree.flatten(inputs)[0])
         alphas = np.full(rows, alpha, "float32")
         found = self.predict_on_batch({**inputs, "alpha": alphas})
         return [

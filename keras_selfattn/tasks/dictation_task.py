@@ -5,6 +5,7 @@ Shapes: `B` batch, `L` samples, `T` tokens, `V` vocabulary.
 
 from itertools import groupby
 
+import keras
 import numpy as np
 from keras import ops
 
@@ -63,6 +64,7 @@ class DictationTask(Task):
         Args:
             inputs: dict of tensors: "samples" `(B, L)`, and what else
                 `sound_rows` gives, which may be missing: then all is valid.
+                Or what a subclass's own rules hand on; see `_transcribe`.
             rules: WritingRules.
 
         Returns:
@@ -168,8 +170,9 @@ class DictationTask(Task):
         """Text of speech; see the subclass's `transcribe`.
 
         Args:
-            rules: WritingRules, or a function of the first pieces of all
-                recordings to a list of them, one a recording.
+            rules: WritingRules. Or a function of a batch of recordings' first
+                pieces: to their rules, a list, and to what `heard` takes of
+                them, a row a piece; so they are not heard again.
             settle: function of a piece, its rules, ids and score to what is
                 taken: dict of "token_ids", "score" and other facts, which
                 `details` list. None to take what the search writes.
@@ -183,23 +186,35 @@ class DictationTask(Task):
         items = [x] if single else list(x)
         seconds = self.max_samples / self.sampling_rate_hz
         pieces, owners = read_pieces(items, self, seconds)
-        firsts = [pieces[i] for i, owner in enumerate(owners) if not owner[1]]
-        asked = rules(firsts) if callable(rules) else [rules] * len(items)
+        asked = [rules] * len(items)  # of each recording
+        found = [None] * len(pieces)
+
+        def write(places, rules, inputs):
+            written = self._search(rules, beam).write(inputs, alpha)
+            # Those of copies, which stand at the end, are left out.
+            for i, (ids, score) in zip(places, written, strict=False):
+                found[i] = {"token_ids": ids, "score": score}
+                if settle is not None:
+                    found[i] = settle(pieces[i], rules, ids, score)
+
+        if callable(rules):
+            firsts = [i for i, (_, start) in enumerate(owners) if not start]
+            for chosen in _batches(firsts, batch_size):
+                told, inputs = rules([pieces[i] for i in chosen])
+                for i, its in zip(chosen, told, strict=True):
+                    asked[owners[i][0]] = its
+                for one in dict.fromkeys(told):
+                    rows = [row for row, its in enumerate(told) if its == one]
+                    some = _rows_of(inputs, _filled(rows))
+                    write([chosen[row] for row in rows], one, some)
         kinds = list(dict.fromkeys(asked))
         kind_of = [kinds.index(asked[owner]) for owner, _ in owners]
-        found = [None] * len(pieces)
-        order = range(len(pieces))
-        order = sorted(order, key=lambda i: (kind_of[i], len(pieces[i])))
-        for kind, rows in groupby(order, key=kind_of.__getitem__):
-            rows = list(rows)
-            for start in range(0, len(rows), batch_size):
-                chosen = rows[start : start + batch_size]
-                some = [pieces[i] for i in chosen]
-                written = self._write(some, kinds[kind], beam, alpha)
-                for i, (ids, score) in zip(chosen, written, strict=True):
-                    found[i] = {"token_ids": ids, "score": score}
-                    if settle is not None:
-                        found[i] = settle(pieces[i], kinds[kind], ids, score)
+        order = [i for i in range(len(pieces)) if found[i] is None]
+        order.sort(key=lambda i: (kind_of[i], len(pieces[i])))
+        for kind, places in groupby(order, key=kind_of.__getitem__):
+            for chosen in _batches(list(places), batch_size):
+                inputs = self.filled_rows([pieces[i] for i in chosen])
+                write(chosen, kinds[kind], inputs)
         results = [
             {"text": [], "token_ids": [], "score": [], **self.facts_of(rules)}
             for rules in asked
@@ -218,23 +233,20 @@ class DictationTask(Task):
             results = [result["text"] for result in results]
         return results[0] if single else results
 
-    def _write(self, pieces, rules, beam, alpha):
-        """(ids, score) of each of some pieces, by one call of the backend."""
+    def _search(self, rules, beam):
         key = rules, beam
         if key not in self._searches:
             self._searches[key] = DictationSearch(
                 self.search_parts, self.heard, self.writer, *key
             )
-        inputs = self.filled_rows(pieces)
-        return self._searches[key].write(inputs, alpha)[: len(pieces)]
+        return self._searches[key]
 
     def filled_rows(self, pieces):
         """`sound_rows` of pieces and copies of the last, a power of two.
 
         So few shapes to compile; copies end when it ends.
         """
-        count = 1 << (len(pieces) - 1).bit_length()
-        return self.sound_rows(pieces + pieces[-1:] * (count - len(pieces)))
+        return self.sound_rows(_filled(pieces))
 
     def export_signature(self):
         return Signature(
@@ -308,3 +320,18 @@ class DictationTask(Task):
 
 def _abstract(task, name):
     return NotImplementedError(f"{type(task).__name__} does not define {name}.")
+
+
+def _batches(places, size):
+    return [places[i : i + size] for i in range(0, len(places), size)]
+
+
+def _filled(rows):
+    """Rows and copies of the last: a power of two."""
+    count = 1 << (len(rows) - 1).bit_length()
+    return rows + rows[-1:] * (count - len(rows))
+
+
+def _rows_of(inputs, rows):
+    """Some rows of all arrays in a nested dict."""
+    return keras.tree.map_structure(lambda array: array[rows], inputs)

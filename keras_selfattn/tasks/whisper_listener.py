@@ -87,14 +87,19 @@ class WhisperListener:
         Returns:
             list of dicts of a code to its probability, the likeliest first.
         """
-        codes, ids = zip(*self._task.language_ids.items(), strict=True)
         found = []
         for start in range(0, len(pieces), batch_size):
-            chosen = pieces[start : start + batch_size]
-            logits = self._hear(chosen)["logits"][: len(chosen)]
-            for row in np.exp(log_softmax(logits[:, list(ids)])):
-                order = np.argsort(-row, kind="stable")
-                found.append({codes[i]: float(row[i]) for i in order})
+            heard = self.hear(pieces[start : start + batch_size])
+            found += self.chances(heard["logits"])
+        return found
+
+    def chances(self, logits):
+        """What `languages` gives, of the scores of the first token `(B, V)`."""
+        codes, ids = zip(*self._task.language_ids.items(), strict=True)
+        found = []
+        for row in np.exp(log_softmax(logits[:, list(ids)])):
+            order = np.argsort(-row, kind="stable")
+            found.append({codes[i]: float(row[i]) for i in order})
         return found
 
     def settle(self, fallback, alpha, piece, rules, ids, score):
@@ -116,7 +121,7 @@ class WhisperListener:
             tokens = min(len(ids) + 1, rules.max_new_tokens)  # with the end
             return length_penalty(len(rules.prompt) - 1 + tokens, alpha)
 
-        heard = functools.cache(lambda: self._hear([piece]))
+        heard = functools.cache(lambda: self.hear([piece]))
 
         def draw(temperature):
             return self.draw(
@@ -139,10 +144,11 @@ class WhisperListener:
             "temperatures": temperature,
         }
 
-    def _hear(self, pieces):
-        """What `FirstStep` gives, also for copies of the last piece."""
+    def hear(self, pieces):
+        """What `FirstStep` gives of pieces, a row a piece."""
         rows = self._task.filled_rows(pieces)
-        return self._first_step.predict_on_batch(rows)
+        found = self._first_step.predict_on_batch(rows)
+        return keras.tree.map_structure(lambda a: a[: len(pieces)], found)
 
     def draw(self, context, rules, temperature, seed):
         """A text of one recording by chance, and how likely it is.

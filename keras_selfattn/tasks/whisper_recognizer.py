@@ -308,7 +308,9 @@ class WhisperRecognizer(DictationTask):
         return self.whisper.context_caches(self.whisper.encode(features))
 
     def heard(self, inputs, rules):
-        context, places = self.context_of(inputs["samples"]), rules.num_places
+        context, places = inputs.get("context"), rules.num_places
+        if context is None:
+            context = self.context_of(inputs["samples"])
         batch = ops.shape(context[0]["key"])[0]
         return Heard(
             context,
@@ -347,18 +349,15 @@ class WhisperRecognizer(DictationTask):
             >>> next(iter(recognizer.detect_language("speech.wav")))
             'de'
         """
+        if not self.multilingual:
+            raise ValueError(f"No language is detected: {ENGLISH_ALONE}")
         single = not isinstance(x, (list, tuple))
         pieces, owners = read_pieces(
             [x] if single else list(x), self, self.window_seconds
         )
         firsts = [pieces[i] for i, owner in enumerate(owners) if not owner[1]]
-        found = self._languages(firsts, batch_size)
+        found = self._ears().languages(firsts, batch_size)
         return found[0] if single else found
-
-    def _languages(self, pieces, batch_size):
-        if not self.multilingual:
-            raise ValueError(f"No language is detected: {ENGLISH_ALONE}")
-        return self._ears().languages(pieces, batch_size)
 
     def _ears(self):
         if self._listener is None:
@@ -417,9 +416,11 @@ class WhisperRecognizer(DictationTask):
         if language is None and self.multilingual:
 
             def rules(firsts):
-                found = self._languages(firsts, batch_size)
+                heard = self._ears().hear(firsts)
+                found = self._ears().chances(heard["logits"])
                 best = [next(iter(chances)) for chances in found]
-                return [self.writing_rules(code, translate) for code in best]
+                told = [self.writing_rules(code, translate) for code in best]
+                return told, {"context": heard["context"]}
 
         else:
             rules = self.writing_rules(language, translate)

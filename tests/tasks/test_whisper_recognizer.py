@@ -96,8 +96,9 @@ def test_language_and_task_are_asked_for():
         WhisperRecognizer(bare, whisper(), multilingual=True)
 
 
-def test_languages_are_detected_where_none_is_told():
+def test_languages_are_detected_where_none_is_told(monkeypatch):
     task = recognizer(seed=8, multilingual=True)
+    rows = task.sound_rows
     tone = np.sin(0.3 * np.arange(1600)) * np.linspace(1, 0, 1600)
     waves = [sounds(1)[0], tone, np.concatenate(sounds(2))]
     best = [next(iter(row)) for row in task.detect_language(waves)]
@@ -107,6 +108,16 @@ def test_languages_are_detected_where_none_is_told():
         assert row["language"] == language
         alone = task.transcribe(wave, language=language, details=True)
         assert row["token_ids"] == alone["token_ids"]
+    # Whoever was heard for their language is not heard again.
+    heard = []
+    monkeypatch.setattr(
+        task, "sound_rows", lambda p: heard.append(len(p)) or rows(p)
+    )
+    again = task.transcribe(waves, details=True, batch_size=2)
+    assert [row["token_ids"] for row in again] == [
+        row["token_ids"] for row in found
+    ]
+    assert heard == [2, 1, 2]  # at last the other pieces of the third
     translated = task.transcribe(waves[0], translate=True, details=True)
     assert translated["language"] == best[0]
     for call in (
