@@ -15,10 +15,12 @@ from keras_selfattn.atomic_file import write_atomically
 
 
 def classification_report(labels, truth, scores):
-    """Accuracy; precision, recall, F1 of each class and their macro means.
+    """Accuracy, Matthews correlation; precision, recall, F1 and their means.
 
-    A class that is never predicted has precision 0; one that never occurs,
-    recall 0 and no part in the macro means.
+    The Matthews correlation is 1 where all is right and 0 for chance, however
+    rare a class is; it is CoLA's figure (Warstadt et al. 2019,
+    arXiv:1805.12471). A class that is never predicted has precision 0; one
+    that never occurs, recall 0 and no part in the macro means.
 
     Args:
         labels: list of str, the classes' names.
@@ -26,15 +28,16 @@ def classification_report(labels, truth, scores):
         scores: float array `(B, C)`, the highest of a row is the answer.
 
     Returns:
-        JSON-able dict of "examples", "accuracy", "macro" (precision, recall,
-        f1), "classes" (of each name precision, recall, f1, support) and
-        "confusion" (rows: truth, columns: answer).
+        JSON-able dict of "examples", "accuracy", "matthews", "macro"
+        (precision, recall, f1), "classes" (of each name precision, recall,
+        f1, support) and "confusion" (rows: truth, columns: answer).
 
     Raises:
         ValueError: no example, or shapes that do not fit.
     """
     from sklearn.metrics import (
         confusion_matrix,
+        matthews_corrcoef,
         precision_recall_fscore_support,
     )
 
@@ -62,6 +65,7 @@ def classification_report(labels, truth, scores):
     return {
         "examples": len(truth),
         "accuracy": float(np.mean(found == truth)),
+        "matthews": float(matthews_corrcoef(truth, found)),
         "macro": {
             kind: float(np.mean([entry[kind] for entry in there]))
             for kind in kinds
@@ -82,7 +86,10 @@ def report_text(report):
             f"{100 * entry['recall']:6.1f}  {100 * entry['f1']:5.1f}  "
             f"{entry.get('support', report['examples']):8,}"
         )
-    lines.append(f"accuracy {100 * report['accuracy']:.2f} %")
+    lines.append(
+        f"accuracy {100 * report['accuracy']:.2f} %, Matthews correlation "
+        f"{report['matthews']:.3f}"
+    )
     return "\n".join(lines)
 
 

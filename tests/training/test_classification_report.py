@@ -29,8 +29,10 @@ def test_figures_are_those_worked_out_by_hand():
     assert report["macro"]["recall"] == 0.75
     assert report["macro"]["f1"] == pytest.approx((2 / 3 + 0.8) / 2)
     assert report["classes"]["odd"]["f1"] == 0
+    assert report["matthews"] == pytest.approx(2 / 12**0.5)
     text = report_text(report)
-    assert "accuracy 75.00 %" in text and "macro mean" in text
+    assert "accuracy 75.00 %, Matthews correlation 0.577" in text
+    assert "macro mean" in text
 
 
 def test_the_surest_errors_come_first():
