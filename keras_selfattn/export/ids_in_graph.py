@@ -13,6 +13,7 @@ import numpy as np
 from keras_selfattn.export.words_in_graph import (
     GraphWords,
     blanked,
+    make_split,
     normalize,
     squeezed,
     table,
@@ -119,6 +120,46 @@ class TextIds:
         ids = joined.with_flat_values(tf.cast(hashed, "int32")).to_tensor()
         missing = tf.maximum(1 - tf.shape(ids)[1], 0)  # one column at least
         return tf.pad(ids, [[0, 0], [0, missing]])
+
+
+class SubwordIds:
+    """A `SubwordTokenizer.batch` of texts; a mark spelt out is a text.
+
+    Args:
+        tokenizer: SubwordTokenizer of BERT's pieces.
+
+    Raises:
+        ValueError: see `make_split`.
+    """
+
+    def __init__(self, tokenizer):
+        self._split = make_split(tokenizer)
+        self._tokenizer = tokenizer
+        self._ids = table(
+            {token: i for i, token in enumerate(tokenizer.vocabulary)},
+            tokenizer.unknown_id,
+        )
+        self.resources = [*getattr(self._split, "resources", ()), self._ids]
+
+    def __call__(self, texts):
+        """String `(B,)` to "token_ids"."""
+        import tensorflow as tf
+
+        tokenizer = self._tokenizer
+        tokens = self._split(texts)
+        ids = tokens.with_flat_values(
+            tf.cast(self._ids.lookup(tokens.flat_values), "int32")
+        )
+        before, after = (
+            ids[:, :0]
+            if mark is None
+            else tf.fill([ids.nrows(), 1], tokenizer.vocabulary.index(mark))
+            for mark in (tokenizer.start, tokenizer.end)
+        )
+        marks = [tokenizer.start, tokenizer.end]
+        room = tokenizer.max_tokens - sum(mark is not None for mark in marks)
+        rows = tf.concat([before, ids[:, :room], after], axis=1)
+        return {"token_ids": rows.to_tensor(tokenizer.padding_id)}
 
 
 class SourceIds:

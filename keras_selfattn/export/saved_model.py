@@ -11,6 +11,7 @@ not ids; whoever loads them imports `tensorflow_text`, and nothing of ours:
 
 - `classify_text`: `texts`, string `(B,)`, in; `labels`, string `(B,)`,
   `scores`, float32 `(B, C)`, and `classes`, string `(C,)`, out.
+- `embed_text`: `texts` in; `embeddings`, float32 `(B, D)`, out.
 - `translate_text`: `texts` in; `texts`, string `(B,)`, and `truncated`, bool
   `(B,)`, out. `translate_text_beam` takes `alpha`, float32 `()`, too.
 - `transcribe_text`: `samples` and `num_samples` in; `texts` out; and

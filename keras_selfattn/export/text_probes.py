@@ -1,6 +1,6 @@
 """Whether a tokenizer in TensorFlow's graph gives the ids of Python's."""
 
-from keras_selfattn.export.ids_in_graph import SourceIds, TextIds
+from keras_selfattn.export.ids_in_graph import SourceIds, SubwordIds, TextIds
 
 # Texts that tell tokenizers apart; those of a task are compared on them.
 PROBES = (
@@ -35,9 +35,10 @@ def differing_ids(task):
 
     differing = []
     for part in task.text_parts():
-        if part["kind"] == "classify":
+        if part["kind"] in ("classify", "embed"):
             tokenizer = part["tokenizer"]
-            found = TextIds(tokenizer)(tf.constant(PROBES))
+            make = TextIds if part["kind"] == "classify" else SubwordIds
+            found = make(tokenizer)(tf.constant(PROBES))
             for name, rows in tokenizer.batch(PROBES).items():
                 if rows.shape != found[name].shape:
                     return list(PROBES)

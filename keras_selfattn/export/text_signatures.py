@@ -9,7 +9,12 @@ Shapes: `B` batch, `L` samples, `C` classes.
 
 from dataclasses import dataclass, field
 
-from keras_selfattn.export.ids_in_graph import SourceIds, TextIds, WrittenText
+from keras_selfattn.export.ids_in_graph import (
+    SourceIds,
+    SubwordIds,
+    TextIds,
+    WrittenText,
+)
 
 
 @dataclass(frozen=True)
@@ -50,6 +55,10 @@ def text_signatures(task, traced):
             read = TextIds(part["tokenizer"])
             held += read.resources
             made.append(_classify(part, run, read))
+        elif kind == "embed":
+            read = SubwordIds(part["tokenizer"])
+            held += read.resources
+            made.append(_embed(part, run, read))
         elif kind == "write":
             read = SourceIds(
                 part["tokenizer"], part["end_id"], part["most_tokens"]
@@ -81,6 +90,13 @@ def _classify(part, run, read):
         }
 
     return TextSignature(part["name"], classify, {"texts": ([None], "string")})
+
+
+def _embed(part, run, read):
+    def embed(texts):
+        return {"embeddings": run(**read(texts))["embedding"]}
+
+    return TextSignature(part["name"], embed, {"texts": ([None], "string")})
 
 
 def _write(part, run, read):

@@ -27,6 +27,7 @@ _BERT_IDEOGRAPH = (
     r"\x{4e00}-\x{9fff}\x{3400}-\x{4dbf}\x{20000}-\x{2a6df}\x{2a700}-\x{2b73f}"
     r"\x{2b740}-\x{2b81f}\x{2b920}-\x{2ceaf}\x{f900}-\x{faff}\x{2f800}-\x{2fa1f}"
 )
+_BERT_BLANK = r"\t\n\r\p{Zs}\x{2028}\x{2029}"
 _BERT_SIGN = r"!-/:-@\[-`{-~\p{P}"
 _BLANK_CODES = (0x20, 0xA0, 0x1680, *range(0x2000, 0x200B), 0x2028, 0x2029)
 _BLANK_CODES += (0x202F, 0x205F, 0x3000)
@@ -40,6 +41,7 @@ _LONGEST_WORD = 100
 UNSUPPORTED = {
     "jieba": "words of jieba",
     "byte_pair": "GPT-2's pieces of bytes",
+    "byte_fallback": "pieces with bytes to fall back on",
 }
 
 
@@ -57,29 +59,9 @@ class GraphWords:
     """
 
     def __init__(self, tokenizer):
-        kind = tokenizer.split["kind"]
-        if kind in UNSUPPORTED:
-            raise ValueError(
-                f"This tokenizer splits by {UNSUPPORTED[kind]}, for which "
-                "TensorFlow has no operator: export without text, and send "
-                "token ids."
-            )
+        self.split = make_split(tokenizer)
         self._cleaning = tokenizer.cleaning
         self._entities = entity_table() if self._cleaning["html"] else None
-        options = {k: v for k, v in tokenizer.split.items() if k != "kind"}
-        if kind in ("wordpiece", "bert"):
-            options.update(
-                pieces=tokenizer.vocabulary, unknown=tokenizer.unknown
-            )
-        makers = {
-            "words": _words,
-            "blanks": lambda: lambda texts: _without_empty(_parts(texts, " ")),
-            "characters": lambda: _characters,
-            "wordpiece": _Wordpiece,
-            "bert": _Bert,
-            "sentencepiece": _Sentencepiece,
-        }
-        self.split = makers[kind](**options)
         self.resources = [*getattr(self.split, "resources", ())]
         if self._entities is not None:
             self.resources.append(self._entities)
@@ -106,6 +88,36 @@ class GraphWords:
         if options["lower"]:
             texts = tf.strings.lower(texts, encoding="utf-8")
         return squeezed(texts)
+
+
+def make_split(tokenizer):
+    """What parts texts as a tokenizer does: string `(B,)` to `(B, (T))`.
+
+    Args:
+        tokenizer: TextTokenizer or SubwordTokenizer.
+
+    Raises:
+        ValueError: a splitter that has no counterpart in TensorFlow.
+    """
+    kind = tokenizer.split["kind"]
+    if kind in UNSUPPORTED:
+        raise ValueError(
+            f"This tokenizer splits by {UNSUPPORTED[kind]}, for which "
+            "TensorFlow has no operator: export without text, and send token "
+            "ids."
+        )
+    options = {k: v for k, v in tokenizer.split.items() if k != "kind"}
+    if kind in ("wordpiece", "bert"):
+        options.update(pieces=tokenizer.vocabulary, unknown=tokenizer.unknown)
+    makers = {
+        "words": _words,
+        "blanks": lambda: lambda texts: _without_empty(_parts(texts, " ")),
+        "characters": lambda: _characters,
+        "wordpiece": _Wordpiece,
+        "bert": _Bert,
+        "sentencepiece": _Sentencepiece,
+    }
+    return makers[kind](**options)
 
 
 def normalize(texts, form):
@@ -304,6 +316,7 @@ class _Bert(_Pieces):
         import tensorflow as tf
 
         replace = tf.strings.regex_replace
+        texts = replace(texts, f"[{_BERT_BLANK}]", " ")
         texts = replace(texts, r"[\p{Cc}\p{Cf}\p{Co}\x{fffd}]", "")
         if self._ideographs:
             texts = replace(texts, f"([{_BERT_IDEOGRAPH}])", r" \1 ")

@@ -241,6 +241,16 @@ class MaskedLM(Task):
             decisions="best_ids",
         )
 
+    def text_parts(self):
+        return [
+            {
+                "kind": "embed",
+                "name": "embed_text",
+                "of": "embed",
+                "tokenizer": self.tokenizer,
+            }
+        ]
+
     def export_metadata(self):
         return {
             "tokenizer": self.tokenizer.get_config(),

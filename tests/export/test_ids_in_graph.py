@@ -9,6 +9,7 @@ import pytest
 from keras_selfattn.preprocessing.sentencepiece_tokenizer import (
     SentencePieceTokenizer,
 )
+from keras_selfattn.preprocessing.subword_tokenizer import SubwordTokenizer
 from keras_selfattn.preprocessing.text_tokenizer import TextTokenizer
 from keras_selfattn.preprocessing.translation_text import (
     SPECIAL_TOKENS,
@@ -58,6 +59,35 @@ def test_ids_of_texts(name):
         assert set(found) == set(wanted)
         for key, ids in wanted.items():
             np.testing.assert_array_equal(found[key], ids, err_msg=key)
+
+
+PIECES = "[PAD] [UNK] [CLS] [SEP] [MASK] the cat sat ##s , \u7535".split()
+
+
+@pytest.mark.parametrize(
+    "options",
+    [{}, {"start": None}, {"end": None, "max_tokens": 5}, {"padding": "the"}],
+)
+def test_ids_of_pieces(options):
+    import tensorflow as tf
+
+    from keras_selfattn.export.ids_in_graph import SubwordIds
+
+    tokenizer = SubwordTokenizer(PIECES, **options)
+    texts = [
+        "",
+        "The cats,sat",
+        "the\tcat\r\nsat\x07s \u7535\u5f71",
+        "cat " * 600,
+    ]
+    for some in (texts, [""], ["the cat"]):
+        found = tf.function(SubwordIds(tokenizer))(tf.constant(some))
+        np.testing.assert_array_equal(
+            found["token_ids"], tokenizer.batch(some)["token_ids"]
+        )
+    with pytest.raises(ValueError, match="GPT-2's pieces"):
+        tokenizer.split = {"kind": "byte_pair"}
+        SubwordIds(tokenizer)
 
 
 def test_the_sums_are_those_of_zlib():

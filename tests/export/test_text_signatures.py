@@ -93,6 +93,20 @@ def test_a_classifier_takes_texts_and_gives_labels(repository, tmp_path):
 
 
 @pytest.mark.slow
+def test_a_masked_lm_takes_texts_and_gives_vectors(
+    exported_masked_lm, tmp_path
+):
+    task = exported_masked_lm[0]
+    export_saved_model(task, tmp_path / "model", silent, text=True)
+    texts = texts_of(["the", "cats", "SAT", "on", "mat", "other", "!"], 50)
+    calls = {"embed_text": {"texts": strings(texts)}}
+    found = served(tmp_path / "model", tmp_path, calls)["embed_text"]
+    np.testing.assert_allclose(
+        found["embeddings"], task.embed(texts), atol=1e-5
+    )
+
+
+@pytest.mark.slow
 def test_a_translator_takes_and_gives_texts(repository, tmp_path):
     task = zoo.load(repository / "tests/golden/tiny_translation")
     export_saved_model(task, tmp_path / "model", silent, text=True)
