@@ -125,7 +125,9 @@ class Answerer:
         if model.kind == EMBEDDING:
             from keras_selfattn.runtime.mask_filler import MaskFiller
 
-            return MaskFiller(model.path)
+            found = MaskFiller(model.path)
+            found.embed("")  # it is read where it is first needed
+            return found
         from keras_selfattn.runtime.dictation_transcriber import (
             open_transcriber,
         )
