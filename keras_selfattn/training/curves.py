@@ -21,7 +21,8 @@ def plot_curves(history, path, title="", loss_label="loss", steps=()):
         history: list of dict, one an epoch, at least one: "epoch", "loss",
             "dev_loss", and any number of entries whose names end in "wer",
             "cer", "accuracy" or "f1" (parts of one; drawn as percentages), or
-            "bleu" or "chrf" (of 100), drawn in a second panel.
+            "bleu" or "chrf" (of 100), drawn in a second panel where there
+            are any.
         path: PNG file to write.
         title: str.
         loss_label: str, the losses' axis.
@@ -53,22 +54,24 @@ def plot_curves(history, path, title="", loss_label="loss", steps=()):
             )
         axes.grid(alpha=0.3)
 
-    figure = Figure(figsize=(12, 3.6), layout="constrained")
-    left, right = figure.subplots(1, 2, sharex=True)
-    if steps:
-        left.plot(*_within_epochs(steps), color="C0", alpha=0.4, linewidth=0.8)
     found = dict.fromkeys(name for row in history for name in row)
     losses = [name for name in ("loss", "dev_loss") if name in found]
     errors = [name for name in found if name.endswith(("wer", "cer"))]
     rates = errors or [n for n in found if n.endswith(("accuracy", "f1"))]
     scores = [name for name in found if name.endswith(("bleu", "chrf"))]
+    panels = 2 if rates or scores else 1
+    figure = Figure(figsize=(6 * panels, 3.6), layout="constrained")
+    left, *others = figure.subplots(1, panels, sharex=True, squeeze=False)[0]
+    if steps:
+        left.plot(*_within_epochs(steps), color="C0", alpha=0.4, linewidth=0.8)
     draw(left, dict.fromkeys(losses, 1))
-    draw(right, dict.fromkeys(rates, 100) | dict.fromkeys(scores, 1))
     left.set(xlabel="epochs", ylabel=loss_label)
-    label = "error rate (%)" if errors or not rates else "right (%)"
-    label = "score" if scores else label
-    right.set(xlabel="epochs", ylabel=label, ylim=(0, 105))
-    for axes in (left, right):
+    for right in others:
+        draw(right, dict.fromkeys(rates, 100) | dict.fromkeys(scores, 1))
+        label = "error rate (%)" if errors else "right (%)"
+        label = "score" if scores else label
+        right.set(xlabel="epochs", ylabel=label, ylim=(0, 105))
+    for axes in (left, *others):
         axes.xaxis.get_major_locator().set_params(integer=True)
     figure.suptitle(title)
     picture = io.BytesIO()

@@ -74,6 +74,13 @@ def test_draws_what_is_right_where_no_error_rate_is_given(tmp_path, drawn):
     assert right.get_ylabel() == "right (%)"
 
 
+def test_losses_alone_have_the_picture_alone(tmp_path, drawn):
+    history = [{"epoch": 0, "loss": 1.0, "dev_loss": 1.5}]
+    plot_curves(history, tmp_path / "curves.png")
+    (axes,) = drawn[0].axes
+    np.testing.assert_equal(lines(axes), {"loss": [1.0], "dev_loss": [1.5]})
+
+
 def test_single_losses_are_a_line_within_the_epochs(tmp_path, drawn):
     steps = [
         {"epoch": epoch, "batch": batch, "loss": 4.0 - 2 * epoch - batch / 500}
