@@ -5,7 +5,7 @@ import json
 import pytest
 
 from keras_selfattn.serve.openapi import document
-from tests.serve_client import child, settings
+from tests.serve_client import PRESETS, child, settings
 
 
 def test_every_route_is_described_and_nothing_else(client):
@@ -42,14 +42,18 @@ def test_a_token_is_described_where_there_is_one():
 
 
 @pytest.mark.proof
-def test_generated_requests_get_what_is_promised(tmp_path, texts_folder):
+def test_generated_requests_get_what_is_promised(
+    tmp_path, texts_folder, exported_masked_lm
+):
     """Schemathesis: a thousand and more, by the description alone."""
     pytest.importorskip("schemathesis", reason="needs schemathesis")
     import subprocess
     import sys
 
     folder = ("--search-folder", texts_folder)
-    with child("--workers", "1", *folder) as (process, address):
+    presets = [*PRESETS, exported_masked_lm[1]]
+    with child("--workers", "1", *folder, presets=presets) as found:
+        process, address = found
         found = subprocess.run(
             [sys.executable, "-m", "schemathesis.cli", "run"]
             + [f"{address}/openapi.json", "--max-examples", "100"]
