@@ -21,7 +21,7 @@ def take_rows(state, rows):
 
     Args:
         state: nested dicts, lists and tuples of arrays `(R, ...)`, or None.
-        rows: int array.
+        rows: int array, or a slice.
 
     Returns:
         the same structure of numpy arrays.

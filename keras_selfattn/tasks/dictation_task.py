@@ -5,10 +5,10 @@ Shapes: `B` batch, `L` samples, `T` tokens, `V` vocabulary.
 
 from itertools import groupby
 
-import keras
 import numpy as np
 from keras import ops
 
+from keras_selfattn.decoding.token_scores import take_rows
 from keras_selfattn.export.probes import probe_waveforms
 from keras_selfattn.export.signature import Signature
 from keras_selfattn.tasks.dictation_graph import DictationSearch, greedy_ids
@@ -205,7 +205,7 @@ class DictationTask(Task):
                     asked[owners[i][0]] = its
                 for one in dict.fromkeys(told):
                     rows = [row for row, its in enumerate(told) if its == one]
-                    some = _rows_of(inputs, _filled(rows))
+                    some = take_rows(inputs, _filled(rows))
                     write([chosen[row] for row in rows], one, some)
         kinds = list(dict.fromkeys(asked))
         kind_of = [kinds.index(asked[owner]) for owner, _ in owners]
@@ -330,8 +330,3 @@ def _filled(rows):
     """Rows and copies of the last: a power of two."""
     count = 1 << (len(rows) - 1).bit_length()
     return rows + rows[-1:] * (count - len(rows))
-
-
-def _rows_of(inputs, rows):
-    """Some rows of all arrays in a nested dict."""
-    return keras.tree.map_structure(lambda array: array[rows], inputs)

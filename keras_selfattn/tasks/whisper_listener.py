@@ -13,7 +13,10 @@ from keras import ops
 from keras_selfattn.decoding.beam_search import length_penalty
 from keras_selfattn.decoding.sampling import sample
 from keras_selfattn.decoding.search_in_graph import HIDDEN
-from keras_selfattn.decoding.token_scores import log_probabilities
+from keras_selfattn.decoding.token_scores import (
+    log_probabilities,
+    take_rows,
+)
 from keras_selfattn.preprocessing.whisper_text import NO_SPEECH, START
 from keras_selfattn.tasks.cached_decoding import (
     DecoderStep,
@@ -148,7 +151,7 @@ class WhisperListener:
         """What `FirstStep` gives of pieces, a row a piece."""
         rows = self._task.filled_rows(pieces)
         found = self._first_step.predict_on_batch(rows)
-        return keras.tree.map_structure(lambda a: a[: len(pieces)], found)
+        return take_rows(found, slice(len(pieces)))
 
     def draw(self, context, rules, temperature, seed):
         """A text of one recording by chance, and how likely it is.
