@@ -27,6 +27,25 @@ _SPACES += (*range(0x2000, 0x200B), 0x2028, 0x2029, 0x202F, 0x205F, 0x3000)
 _CONTROL = (*range(32), *range(0x7F, 0xA0))
 
 
+def reader_of(part):
+    """What reads the texts of one of a task's `text_parts`.
+
+    Args:
+        part: dict of "kind": "classify", "embed" or "write"; "tokenizer", and
+            of the last "end_id" and "most_tokens".
+
+    Returns:
+        TextIds, SubwordIds or SourceIds.
+
+    Raises:
+        ValueError: the tokenizer has no counterpart in TensorFlow.
+    """
+    tokenizer = part["tokenizer"]
+    if part["kind"] == "write":
+        return SourceIds(tokenizer, part["end_id"], part["most_tokens"])
+    return {"classify": TextIds, "embed": SubwordIds}[part["kind"]](tokenizer)
+
+
 class TextIds:
     """A `TextTokenizer.batch` of texts, but for pairs.
 
@@ -156,9 +175,7 @@ class SubwordIds:
             else tf.fill([ids.nrows(), 1], tokenizer.vocabulary.index(mark))
             for mark in (tokenizer.start, tokenizer.end)
         )
-        marks = [tokenizer.start, tokenizer.end]
-        room = tokenizer.max_tokens - sum(mark is not None for mark in marks)
-        rows = tf.concat([before, ids[:, :room], after], axis=1)
+        rows = tf.concat([before, ids[:, : tokenizer.room], after], axis=1)
         return {"token_ids": rows.to_tensor(tokenizer.padding_id)}
 
 

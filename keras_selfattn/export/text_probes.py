@@ -1,6 +1,6 @@
 """Whether a tokenizer in TensorFlow's graph gives the ids of Python's."""
 
-from keras_selfattn.export.ids_in_graph import SourceIds, SubwordIds, TextIds
+from keras_selfattn.export.ids_in_graph import reader_of
 
 # Texts that tell tokenizers apart; those of a task are compared on them.
 PROBES = (
@@ -37,8 +37,7 @@ def differing_ids(task):
     for part in task.text_parts():
         if part["kind"] in ("classify", "embed"):
             tokenizer = part["tokenizer"]
-            make = TextIds if part["kind"] == "classify" else SubwordIds
-            found = make(tokenizer)(tf.constant(PROBES))
+            found = reader_of(part)(tf.constant(PROBES))
             for name, rows in tokenizer.batch(PROBES).items():
                 if rows.shape != found[name].shape:
                     return list(PROBES)
@@ -47,10 +46,7 @@ def differing_ids(task):
                     probe for probe, bad in zip(PROBES, unlike) if bad
                 ]
         elif part["kind"] == "write":
-            read = SourceIds(
-                part["tokenizer"], part["end_id"], part["most_tokens"]
-            )
-            ids, longer = read(tf.constant(PROBES))
+            ids, longer = reader_of(part)(tf.constant(PROBES))
             for probe, row, cut in zip(
                 PROBES, ids.numpy(), longer.numpy(), strict=True
             ):

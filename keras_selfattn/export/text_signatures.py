@@ -9,12 +9,7 @@ Shapes: `B` batch, `L` samples, `C` classes.
 
 from dataclasses import dataclass, field
 
-from keras_selfattn.export.ids_in_graph import (
-    SourceIds,
-    SubwordIds,
-    TextIds,
-    WrittenText,
-)
+from keras_selfattn.export.ids_in_graph import WrittenText, reader_of
 
 
 @dataclass(frozen=True)
@@ -50,23 +45,13 @@ def text_signatures(task, traced):
     """
     made, held = [], []
     for part in task.text_parts():
-        kind, run = part["kind"], traced[part["of"]]
-        if kind == "classify":
-            read = TextIds(part["tokenizer"])
-            held += read.resources
-            made.append(_classify(part, run, read))
-        elif kind == "embed":
-            read = SubwordIds(part["tokenizer"])
-            held += read.resources
-            made.append(_embed(part, run, read))
-        elif kind == "write":
-            read = SourceIds(
-                part["tokenizer"], part["end_id"], part["most_tokens"]
-            )
-            held += read.resources
-            made.append(_write(part, run, read))
-        else:
+        run = traced[part["of"]]
+        if part["kind"] not in _MAKERS:
             made += _hear(part, run)
+            continue
+        read = reader_of(part)
+        held += read.resources
+        made.append(_MAKERS[part["kind"]](part, run, read))
     if not made:
         raise ValueError(
             f"A {type(task).__name__} has no signature that takes and gives "
@@ -159,3 +144,7 @@ def _hear(part, run):
             f"{part['name']}_of_wav", hear_wav, {"wav": ([None], "string")}
         ),
     ]
+
+
+# Kinds of parts whose texts are read; the others hear.
+_MAKERS = {"classify": _classify, "embed": _embed, "write": _write}

@@ -113,6 +113,11 @@ class SubwordTokenizer:
         """Number of ids, marks included."""
         return len(self.vocabulary)
 
+    @property
+    def room(self):
+        """Tokens of a text that are kept between its marks."""
+        return self.max_tokens - len(self._marked([]))
+
     def tokens(self, text):
         """All pieces of a text, without `start` and `end`, before it is cut."""
         if not isinstance(text, str):
@@ -140,19 +145,18 @@ class SubwordTokenizer:
 
     def encode(self, text):
         """Ids of a text between its marks, at most `max_tokens`."""
-        before = [] if self.start is None else [self._ids[self.start]]
-        after = [] if self.end is None else [self._ids[self.end]]
-        room = self.max_tokens - len(before) - len(after)
-        return [*before, *self.text_ids(text)[:room], *after]
+        return self._marked(self.text_ids(text)[: self.room])
 
     def encode_parts(self, text):
         """Ids of the whole of a text: as many rows as it takes, each marked."""
-        ids = [self._ids[token] for token in self.tokens(text)]
+        ids, room = self.text_ids(text), self.room
+        cuts = range(0, len(ids), room)
+        return [self._marked(ids[i : i + room]) for i in cuts]
+
+    def _marked(self, ids):
         before = [] if self.start is None else [self._ids[self.start]]
         after = [] if self.end is None else [self._ids[self.end]]
-        room = self.max_tokens - len(before) - len(after)
-        cuts = range(0, len(ids), room)
-        return [[*before, *ids[i : i + room], *after] for i in cuts]
+        return [*before, *ids, *after]
 
     def decode(self, ids):
         """The text of ids; of the marks only the mask is kept."""
