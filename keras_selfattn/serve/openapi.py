@@ -132,6 +132,12 @@ def _answer(schema, media=JSON, about="Done."):
     return {"description": about, "content": {media: {"schema": schema}}}
 
 
+def _body(schemas):
+    """A body that has to be there: dict of media type to schema."""
+    content = {media: {"schema": found} for media, found in schemas.items()}
+    return {"required": True, "content": content}
+
+
 def _operation(path, name, summary, answers, statuses=(), **more):
     """An operation, with the errors that it and the guard before it give."""
     error = _PLAIN_ERROR if path == "/translate" else _ERROR
@@ -173,10 +179,7 @@ def _transcribe(path, settings):
         "A recording to text, as OpenAI's clients ask for it.",
         answer,
         _WORKING,
-        requestBody={
-            "required": True,
-            "content": {MULTIPART: {"schema": body}},
-        },
+        requestBody=_body({MULTIPART: body}),
     )
 
 
@@ -200,21 +203,18 @@ def _translate(path, settings):
         "Texts in another language, as LibreTranslate's clients ask for it.",
         _answer(answer),
         _WORKING,
-        requestBody={
-            "required": True,
-            "content": {
-                JSON: {"schema": _object(("q",), q=_texts(settings), **fields)},
-                FORM: {
-                    "schema": _object(
-                        ("q",),
-                        q=_TEXT,
-                        source=_TEXT,
-                        target=_TEXT,
-                        format={"type": "string", "enum": ["text"]},
-                    )
-                },
-            },
-        },
+        requestBody=_body(
+            {
+                JSON: _object(("q",), q=_texts(settings), **fields),
+                FORM: _object(
+                    ("q",),
+                    q=_TEXT,
+                    source=_TEXT,
+                    target=_TEXT,
+                    format={"type": "string", "enum": ["text"]},
+                ),
+            }
+        ),
     )
 
 
@@ -232,6 +232,11 @@ def _classify(path, settings):
             _object(("token", "weight"), token=_TEXT, weight=_NUMBER)
         ),
     )
+    fields = {
+        "input": _texts(settings),
+        "model": _nullable("string"),
+        "attention": _nullable("boolean"),
+    }
     return _operation(
         path,
         "classify",
@@ -245,19 +250,7 @@ def _classify(path, settings):
             )
         ),
         _WORKING,
-        requestBody={
-            "required": True,
-            "content": {
-                JSON: {
-                    "schema": _object(
-                        ("input",),
-                        input=_texts(settings),
-                        model=_nullable("string"),
-                        attention=_nullable("boolean"),
-                    )
-                }
-            },
-        },
+        requestBody=_body({JSON: _object(("input",), **fields)}),
     )
 
 
@@ -269,6 +262,7 @@ def _embed(path, settings):
         embedding={"oneOf": [_array(_NUMBER), _TEXT]},
     )
     fields = {
+        "input": _texts(settings),
         "model": _nullable("string"),
         "encoding_format": _nullable("string", enum=[*ENCODINGS, None]),
         "dimensions": _nullable("integer", minimum=1, maximum=MOST_DIMENSIONS),
@@ -292,16 +286,7 @@ def _embed(path, settings):
             )
         ),
         _WORKING,
-        requestBody={
-            "required": True,
-            "content": {
-                JSON: {
-                    "schema": _object(
-                        ("input",), input=_texts(settings), **fields
-                    )
-                }
-            },
-        },
+        requestBody=_body({JSON: _object(("input",), **fields)}),
     )
 
 
