@@ -62,33 +62,36 @@ def embed(
         from keras_selfattn.runtime.mask_filler import MaskFiller
 
         model = MaskFiller(model_source(preset), num_threads=threads)
-        query = None if near is None else model.embed(near)
-        kept = []  # vectors, or (cosine, text)
+        vectors, scored = [], []
 
-        def answer(text):
-            if near is not None:
-                if text.strip():
-                    kept.append((float(model.embed(text) @ query), text))
-                return None
-            vector = model.embed(text)
-            if out is not None:
-                kept.append(vector)
-                return None
-            numbers = [round(float(number), 6) for number in vector]
+        def show(text):
+            numbers = [round(float(number), 6) for number in model.embed(text)]
             if as_json:
                 return json.dumps({"text": text, "embedding": numbers})
             return " ".join(map(str, numbers))
 
-        answer_texts(texts, answer, "embedded")
+        def keep(text):
+            vectors.append(model.embed(text))
+
+        def score(text):
+            if text.strip():
+                scored.append((float(model.embed(text) @ query), text))
+
         if out is not None:
-            _write_vectors(out, kept)
-        if near is not None:
-            kept.sort(key=lambda scored: -scored[0])
-            for score, text in kept[:top]:
+            answer_texts(texts, keep, "embedded")
+            _write_vectors(out, vectors)
+        elif near is not None:
+            query = model.embed(near)
+            answer_texts(texts, score, "embedded")
+            scored.sort(key=lambda pair: -pair[0])
+            for cosine, text in scored[:top]:
                 if as_json:
-                    print(json.dumps({"text": text, "score": round(score, 6)}))
+                    line = {"text": text, "score": round(cosine, 6)}
+                    print(json.dumps(line))
                 else:
-                    print(f"{score:.4f}\t{text}")
+                    print(f"{cosine:.4f}\t{text}")
+        else:
+            answer_texts(texts, show, "embedded")
 
 
 def _write_vectors(path, vectors):
