@@ -79,6 +79,7 @@ def test_ids_of_pieces(options):
         "The cats,sat",
         "the\tcat\r\nsat\x07s \u7535\u5f71",
         "cat " * 600,
+        "the\u3000cat\u2003sat\u2028the\xa0cat\x85s",
     ]
     for some in (texts, [""], ["the cat"]):
         found = tf.function(SubwordIds(tokenizer))(tf.constant(some))

@@ -22,7 +22,9 @@ import keras  # noqa: E402
 from keras_selfattn import zoo  # noqa: E402
 from keras_selfattn.layers import LogMelSpectrogram  # noqa: E402
 from keras_selfattn.models.conformer import ConformerEncoder  # noqa: E402
-from keras_selfattn.preprocessing.tokenizers import CharacterTokenizer  # noqa: E402
+from keras_selfattn.preprocessing.tokenizers import (  # noqa: E402
+    CharacterTokenizer,
+)
 from keras_selfattn.runtime.preset_folder import write_json  # noqa: E402
 from keras_selfattn.tasks import SpeechRecognizer  # noqa: E402
 from tests.tones import RATE_HZ, spoken_tones  # noqa: E402

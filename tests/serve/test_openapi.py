@@ -50,10 +50,9 @@ def test_generated_requests_get_what_is_promised(
     import subprocess
     import sys
 
-    folder = ("--search-folder", texts_folder)
+    options = ("--workers", "1", "--search-folder", texts_folder)
     presets = [*PRESETS, exported_masked_lm[1]]
-    with child("--workers", "1", *folder, presets=presets) as found:
-        process, address = found
+    with child(*options, presets=presets) as (process, address):
         found = subprocess.run(
             [sys.executable, "-m", "schemathesis.cli", "run"]
             + [f"{address}/openapi.json", "--max-examples", "100"]

@@ -177,6 +177,8 @@ def test_killed_at_any_moment_it_goes_on(scripts, repository, tmp_path):
                 break
             time.sleep(0.001)
         process.wait()
+        # Most of it was still to come; the last kill may come too late.
+        assert number > 1 or not (out / "index.json").exists()
     assert kills
     subprocess.run(command(out), env=environment, check=True)
     assert len(ShardedCorpus(out).counts) == 20
